@@ -1,0 +1,115 @@
+// Topics: their hash, equality, UTF-8 validity, and matching against patterns. All over bytes.
+
+const MULTIPLIER: u64 = 0x9e3779b97f4a7c15;
+
+const DOT: u32 = 0x2e;
+const SLASH: u32 = 0x2f;
+const STAR: u32 = 0x2a;
+const GREATER: u32 = 0x3e;
+
+/**
+ * 32-bit hash of a topic: a multiply and a fold per 8 bytes (Fibonacci hashing, Knuth 6.4), the tail by two overlapping
+ * loads. It stands in every record, so it must never change.
+ */
+// @ts-ignore: decorator
+@inline
+export function hashTopic(p: usize, n: u32): u32 {
+  let h: u64 = <u64>n * MULTIPLIER;
+  while (n >= 8) {
+    h = (h ^ load<u64>(p)) * MULTIPLIER;
+    h ^= h >> 32;
+    p += 8;
+    n -= 8;
+  }
+  if (n > 0) {
+    let tail: u64;
+    if (n >= 4) tail = <u64>load<u32>(p) | (<u64>load<u32>(p + n - 4) << 32);
+    else tail = <u64>load<u8>(p) | (<u64>load<u8>(p + (n >> 1)) << 8) | (<u64>load<u8>(p + n - 1) << 16);
+    h = (h ^ tail) * MULTIPLIER;
+    h ^= h >> 32;
+  }
+  return <u32>h;
+}
+
+/** Whether the `n` bytes at `a` and `b` are the same. */
+// @ts-ignore: decorator
+@inline
+export function sameBytes(a: usize, b: usize, n: u32): bool {
+  while (n >= 8) {
+    if (load<u64>(a) != load<u64>(b)) return false;
+    a += 8;
+    b += 8;
+    n -= 8;
+  }
+  while (n > 0) {
+    if (load<u8>(a) != load<u8>(b)) return false;
+    a++;
+    b++;
+    n--;
+  }
+  return true;
+}
+
+/** Whether `n` bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF). */
+export function validUtf8(p: usize, n: u32): bool {
+  const end = p + n;
+  while (p < end) {
+    const lead = <u32>load<u8>(p);
+    if (lead < 0x80) {
+      p++;
+      continue;
+    }
+    let more: u32;
+    let low: u32 = 0x80;
+    let high: u32 = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) more = 1;
+    else if (lead >= 0xe0 && lead <= 0xef) {
+      more = 2;
+      if (lead == 0xe0) low = 0xa0;
+      if (lead == 0xed) high = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      more = 3;
+      if (lead == 0xf0) low = 0x90;
+      if (lead == 0xf4) high = 0x8f;
+    } else return false;
+    if (p + more >= end) return false;
+    const second = <u32>load<u8>(p + 1);
+    if (second < low || second > high) return false;
+    for (let i: u32 = 2; i <= more; i++) if ((load<u8>(p + i) & 0xc0) != 0x80) return false;
+    p += more + 1;
+  }
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function separator(byte: u32): bool {
+  return byte == DOT || byte == SLASH;
+}
+
+/**
+ * Whether a topic matches a pattern: `*` stands for exactly one level, `>` at the end for one or more levels; levels are
+ * split by `.` or `/`, and the two are different letters. Linear in the topic's length: no backtracking.
+ */
+export function matchesPattern(pattern: usize, patternLength: u32, topic: usize, topicLength: u32): bool {
+  const patternEnd = pattern + patternLength;
+  const topicEnd = topic + topicLength;
+  let levelStart = true;
+  while (pattern < patternEnd) {
+    const want = <u32>load<u8>(pattern);
+    if (levelStart && want == GREATER && pattern + 1 == patternEnd) return topic < topicEnd;
+    if (levelStart && want == STAR && (pattern + 1 == patternEnd || separator(load<u8>(pattern, 1)))) {
+      const from = topic;
+      while (topic < topicEnd && !separator(load<u8>(topic))) topic++;
+      if (topic == from) return false;
+      pattern++;
+      levelStart = false;
+      continue;
+    }
+    if (topic == topicEnd || <u32>load<u8>(topic) != want) return false;
+    levelStart = separator(want);
+    pattern++;
+    topic++;
+  }
+  return topic == topicEnd;
+}

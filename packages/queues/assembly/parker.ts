@@ -1,0 +1,16 @@
+// A parker: one i32 on a line of its own, the place where one thread sleeps and any thread wakes it (the field's
+// LockSupport.park/unpark). 0 = awake, 1 = parked.
+//
+// The sleeper stores 1, looks once more for work, and only then waits while the word is 1. The waker publishes its work
+// and then loads the word. All four are sequentially consistent, so at least one of the two sees the other: no wake-up
+// is lost, and a waker that finds 0 makes no system call.
+
+const AWAKE: i32 = 0;
+const PARKED: i32 = 1;
+
+/** Wakes the thread that sleeps at `parker`, if one does. Any thread. One load of a shared line when nobody sleeps. */
+export function unpark(parker: usize): void {
+  if (atomic.load<i32>(parker) == PARKED && atomic.cmpxchg<i32>(parker, PARKED, AWAKE) == PARKED) {
+    atomic.notify(parker, 1);
+  }
+}
