@@ -1,0 +1,2 @@
+export { resolve } from "./topic-table";
+export { laneOf } from "./route";

@@ -1,0 +1,2 @@
+export { DATAGRAM_PRODUCER, Overflow, overflowByLane, WAITING_PRODUCER } from "./overflow.ts";
+export { type TopicOverride, TopicTable, type TopicTableOptions } from "./topic-table.ts";

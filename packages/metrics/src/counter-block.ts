@@ -1,0 +1,47 @@
+/**
+ * Counters of one writing thread, in shared memory: one u64 each, written by that thread (from a kernel or from
+ * TypeScript), read by any. Several threads that count the same thing have a block each; the reader adds them up.
+ */
+import { type Arena, loadKernel } from "@esc/arena";
+import { kernelBase64 } from "./kernel.generated.ts";
+
+interface CounterKernel {
+  add(counter: number, n: number): void;
+  read(counter: number): number;
+}
+
+export class CounterBlock<Name extends string> {
+  /** The counters' names, in the order they lie in memory. */
+  readonly names: readonly Name[];
+  /** Address of the first counter: for kernels only. */
+  readonly address: number;
+  readonly #index: ReadonlyMap<Name, number>;
+  readonly #kernel: CounterKernel;
+
+  private constructor(arena: Arena, address: number, names: readonly Name[]) {
+    this.names = names;
+    this.address = address;
+    this.#index = new Map(names.map((name, index) => [name, address + index * 8]));
+    this.#kernel = loadKernel<CounterKernel>(kernelBase64, arena);
+  }
+
+  /** Makes a block of zeros under a name of its own. */
+  static create<Name extends string>(arena: Arena, name: string, counters: readonly Name[]): CounterBlock<Name> {
+    return new CounterBlock(arena, arena.allocate(name, counters.length * 8).address, counters);
+  }
+
+  /** The block of that name in any thread; `counters` as at its creation. */
+  static attach<Name extends string>(arena: Arena, name: string, counters: readonly Name[]): CounterBlock<Name> {
+    return new CounterBlock(arena, arena.region(name).address, counters);
+  }
+
+  /** Adds a whole number. The block's own thread only; about 20 ns from TypeScript. */
+  add(counter: Name, n = 1): void {
+    this.#kernel.add(this.#index.get(counter) as number, n);
+  }
+
+  /** The count so far, exact up to 2^53. Any thread. */
+  value(counter: Name): number {
+    return this.#kernel.read(this.#index.get(counter) as number);
+  }
+}

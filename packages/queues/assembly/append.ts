@@ -1,0 +1,87 @@
+// Appending one record from parts that lie anywhere in memory: for producers that have one event at a time.
+
+import { crc32 } from "@esc/events/assembly/crc32";
+import {
+  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, RECORD_CRC, RECORD_FLAGS, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH,
+  RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, copyBytes, padded, zeroPadding,
+} from "@esc/events/assembly/record";
+import { hashTopic } from "@esc/events/assembly/topic";
+import {
+  addressOf, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
+  publishedSequence, tryClaim,
+} from "./ring";
+
+/** Padding before a record of `size` bytes at `tail`, so that it doesn't wrap. */
+// @ts-ignore: decorator
+@inline
+export function wrapPadding(ring: usize, tail: u64, size: u32): u32 {
+  const left = capacity(ring) - (<u32>tail & (capacity(ring) - 1));
+  return size > left ? left : 0;
+}
+
+/** Marks the padding that was claimed before a record. */
+// @ts-ignore: decorator
+@inline
+export function markPadding(ring: usize, tail: u64, padding: u32): void {
+  if (padding > 0) store<u32>(addressOf(ring, tail), 0);
+}
+
+/** Writes the header of a record whose body is complete; length last but for the CRC, which covers all behind itself. */
+// @ts-ignore: decorator
+@inline
+export function sealRecord(
+  record: usize, length: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32, crcTable: usize,
+): void {
+  store<u64>(record + RECORD_SEQUENCE, sequence);
+  store<u64>(record + RECORD_TIME, timeNs);
+  store<u32>(record + RECORD_HASH, hash);
+  store<u16>(record + RECORD_TOPIC_LENGTH, <u16>topicLength);
+  store<u8>(record + RECORD_PRIORITY, <u8>priority);
+  store<u8>(record + RECORD_FLAGS, <u8>flags);
+  store<u32>(record + RECORD_CRC, crc32(crcTable, record + RECORD_SEQUENCE, length - <u32>RECORD_SEQUENCE));
+  store<u32>(record + RECORD_LENGTH, length);
+}
+
+/**
+ * Appends one record: id (16 bytes, or 0 for none), topic, metadata (0 bytes for none), payload. Its own thread's
+ * producer only. Returns 1, or 0 when the ring is full.
+ */
+export function append(
+  ring: usize, producer: u32, crcTable: usize, timeNs: u64, priority: u32, source: u32, id: usize,
+  topic: usize, topicLength: u32, metadata: usize, metadataLength: u32, payload: usize, payloadLength: u32,
+): i32 {
+  const idBytes = id != 0 ? EVENT_ID_BYTES : 0;
+  const metadataBytes = metadataLength > 0 ? 2 + metadataLength : 0;
+  const length = RECORD_HEADER + idBytes + topicLength + metadataBytes + payloadLength;
+  const size = padded(length);
+  for (;;) {
+    if (!mayClaim(ring, producer)) return 0;
+    const publishedAt = published(ring);
+    const publishedNext = publishedSequence(ring);
+    const word = claimWord(ring);
+    const tail = claimPosition(word, publishedAt);
+    const padding = wrapPadding(ring, tail, size);
+    const bytes = padding + size;
+    if (freeBytes(ring, producer, tail, bytes) < <u64>bytes) return 0;
+    if (!tryClaim(ring, word, bytes, 1)) continue;
+    const sequence = claimSequence(word, publishedNext);
+    markPadding(ring, tail, padding);
+    const record = addressOf(ring, tail + padding);
+    zeroPadding(record, length);
+    let at = record + RECORD_HEADER;
+    if (idBytes > 0) copyBytes(at, id, idBytes);
+    at += idBytes;
+    copyBytes(at, topic, topicLength);
+    at += topicLength;
+    if (metadataBytes > 0) {
+      store<u16>(at, <u16>metadataLength);
+      copyBytes(at + 2, metadata, metadataLength);
+      at += metadataBytes;
+    }
+    copyBytes(at, payload, payloadLength);
+    const flags = source | (idBytes > 0 ? FLAG_ID : 0) | (metadataBytes > 0 ? FLAG_METADATA : 0);
+    sealRecord(record, length, sequence, timeNs, hashTopic(topic, topicLength), topicLength, priority, flags, crcTable);
+    publish(ring, producer, tail, tail + bytes, sequence + 1);
+    return 1;
+  }
+}

@@ -1,0 +1,88 @@
+/** A consumer of a record ring: a cursor of its own, moved by nobody else. */
+import type { Arena } from "@esc/arena";
+import type { RingKernel } from "./ring-kernel.ts";
+
+const RUN_BYTES = 32;
+
+export class RingConsumer {
+  /** Which of the ring's consumers this is: what other threads read its position by. */
+  readonly slot: number;
+  readonly #kernel: RingKernel;
+  readonly #ring: number;
+  readonly #run: number;
+  readonly #words: Uint32Array;
+  readonly #doubles: Float64Array;
+  #position: number;
+
+  /** @internal `RecordRing.consumer` makes them. */
+  constructor(arena: Arena, kernel: RingKernel, ring: number, slot: number, runName: string) {
+    const region = arena.allocate(runName, RUN_BYTES);
+    this.slot = slot;
+    this.#kernel = kernel;
+    this.#ring = ring;
+    this.#run = region.address;
+    this.#words = new Uint32Array(arena.memory.buffer, region.address, RUN_BYTES / 4);
+    this.#doubles = new Float64Array(arena.memory.buffer, region.address, RUN_BYTES / 8);
+    this.#position = kernel.consumerPosition(ring, slot);
+  }
+
+  /** The consumer's cursor: everything before it is given back. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Finds the next records that lie one behind the other; describe them by the `run…` properties, then {@link release}.
+   * @param maxBytes of the run; one record is taken however long it is.
+   * @param onlyDurable stop at the durable position instead of the published one.
+   * @returns how many records, 0 when there are none now.
+   */
+  next(maxBytes: number, onlyDurable = false): number {
+    return this.#kernel.nextRun(this.#ring, this.#position, onlyDurable ? 1 : 0, maxBytes, this.#run);
+  }
+
+  /** Offset of the run in the arena's memory. */
+  get runAddress(): number {
+    return this.#words[0] as number;
+  }
+
+  /** Bytes of the run, a multiple of 8. */
+  get runBytes(): number {
+    return this.#words[1] as number;
+  }
+
+  /** Records of the run, tombstones included. */
+  get runRecords(): number {
+    return this.#words[2] as number;
+  }
+
+  /** Tombstones in the run: records without an event. */
+  get runTombstones(): number {
+    return this.#words[3] as number;
+  }
+
+  /** Position behind the run. */
+  get runEnd(): number {
+    return this.#doubles[2] as number;
+  }
+
+  /** Sequence of the run's first record. */
+  get runSequence(): number {
+    return this.#doubles[3] as number;
+  }
+
+  /**
+   * Gives the ring's bytes before `position` back.
+   * @param position of a record's start or a run's end.
+   * @param records how many events that makes, for {@link RecordRing.consumerCount}.
+   */
+  release(position: number, records: number): void {
+    this.#position = position;
+    this.#kernel.advance(this.#ring, this.slot, position, records);
+  }
+
+  /** Gates nobody from now on. */
+  [Symbol.dispose](): void {
+    this.#kernel.removeConsumer(this.#ring, this.slot);
+  }
+}
