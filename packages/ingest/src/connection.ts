@@ -1,0 +1,230 @@
+/**
+ * One TCP connection: bytes in, records out, answers back. Its socket is only something that can be written to, paused
+ * and ended, so that every way a client can behave is tested without one too.
+ */
+import { AnswerKind, encodeAnswer, refusalText } from "@esc/events";
+import { type FrameScanner, type InputArea, ScanStatus } from "./frame-scanner.ts";
+import type { LaneGate } from "./lane-gate.ts";
+import { PendingAcks } from "./pending-acks.ts";
+
+/** What a connection needs of its socket. */
+export interface ConnectionSocket {
+  /** Takes bytes to send; false when more than is good wait already. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes that wait to be sent. */
+  readonly waitingBytes: number;
+  /** Sends what waits, then ends. */
+  end(): void;
+  pause(): void;
+  resume(): void;
+}
+
+export interface ConnectionOptions {
+  readonly socket: ConnectionSocket;
+  readonly scanner: FrameScanner;
+  readonly input: InputArea;
+  readonly gate: LaneGate;
+  /** Answers that may wait for a client that doesn't read them, in bytes; then its frames aren't read either. */
+  readonly answerBytes: number;
+}
+
+/** Small enough for ten thousand connections, large enough for what is left of usual frames. */
+const CARRY_BYTES = 1_024;
+/** A carry that a large frame made grow is given back when it is empty. */
+const KEEP_CARRY_BYTES = 16_384;
+
+export class Connection {
+  readonly #socket: ConnectionSocket;
+  readonly #scanner: FrameScanner;
+  readonly #input: InputArea;
+  readonly #gate: LaneGate;
+  readonly #answerBytes: number;
+  readonly #pending = new PendingAcks();
+  #carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+  #carried = 0;
+  /** Bytes that the frame at the carry's start has in all; 0 when that isn't known yet. */
+  #frameBytes = 0;
+  #frames = 0;
+  #asked = false;
+  #blocked = false;
+  #choked = false;
+  #ended = false;
+  #finished = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#socket = options.socket;
+    this.#scanner = options.scanner;
+    this.#input = options.input;
+    this.#gate = options.gate;
+    this.#answerBytes = options.answerBytes;
+  }
+
+  /** Whether a lane is full and what was read must wait. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Whether an acknowledgement is owed. */
+  get owesAck(): boolean {
+    return !this.#pending.empty;
+  }
+
+  /** Whether a frame has begun and not ended. */
+  get midFrame(): boolean {
+    return this.#carried > 0 && !this.#blocked;
+  }
+
+  /** Whether everything that was read is in the lanes and everything that was owed is written. */
+  get settled(): boolean {
+    return !this.#blocked && this.#pending.empty;
+  }
+
+  /**
+   * Takes `length` bytes that the socket has put at the input area's start.
+   * @returns whether to go on reading.
+   */
+  read(length: number): boolean {
+    if (this.#finished) return false;
+    const { bytes, readStart } = this.#input;
+    if (this.#carried > 0) {
+      if (this.#blocked || this.#carried + length < this.#frameBytes) {
+        this.#keep(readStart, readStart + length);
+        return this.#flowing;
+      }
+      bytes.set(this.#carry.subarray(0, this.#carried), readStart - this.#carried);
+    }
+    const start = readStart - this.#carried;
+    this.#carried = 0;
+    this.#take(start, readStart + length);
+    if (!this.#pending.empty) this.settle(this.#gate.durable(0), this.#gate.durable(1), this.#gate.durable(2));
+    return this.#flowing;
+  }
+
+  /** The client sends no more. What is owed is still written. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (!this.#blocked) this.#takeCarry();
+    this.#finishIfSettled();
+  }
+
+  /** There may be space in the lane that blocked. */
+  retry(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#takeCarry();
+    if (this.#flowing && !this.#ended) this.#socket.resume();
+    this.#finishIfSettled();
+  }
+
+  /** Lanes are durable up to these positions: writes the acknowledgement that is due. */
+  settle(realtime: number, transactional: number, batch: number): void {
+    const n = this.#pending.settle(realtime, transactional, batch);
+    if (n > 0) this.#answer(encodeAnswer(AnswerKind.durable, n));
+    this.#finishIfSettled();
+  }
+
+  /** The client has read what waited. */
+  drained(): void {
+    if (!this.#choked) return;
+    this.#choked = false;
+    if (this.#flowing && !this.#ended) this.#socket.resume();
+  }
+
+  get #flowing(): boolean {
+    return !this.#blocked && !this.#choked && !this.#finished;
+  }
+
+  #finishIfSettled(): void {
+    if (this.#ended && !this.#finished && this.settled) {
+      this.#finished = true;
+      this.#socket.end();
+    }
+  }
+
+  #takeCarry(): void {
+    const carried = this.#carried;
+    if (carried === 0) return;
+    const start = this.#input.readStart - carried;
+    this.#input.bytes.set(this.#carry.subarray(0, carried), start);
+    this.#carried = 0;
+    this.#take(start, this.#input.readStart);
+  }
+
+  #take(start: number, end: number): void {
+    const scanner = this.#scanner;
+    let retried = false;
+    while (start < end) {
+      const status = scanner.scan(start, end, this.#ended);
+      start += scanner.taken;
+      if (scanner.lastAck > 0) this.#asked = true;
+      if (scanner.refused > 0 && this.#asked) this.#refuse();
+      if (scanner.lastAck > 0) this.#owe();
+      this.#frames += scanner.frames;
+      if (status === ScanStatus.tooLong) {
+        this.#cutOff();
+        return;
+      }
+      if (status === ScanStatus.done) break;
+      if (status === ScanStatus.blocked) {
+        // Asks to be woken first and looks once more then: space that came in between isn't missed.
+        if (retried && scanner.taken === 0) {
+          this.#blocked = true;
+          break;
+        }
+        this.#gate.wantSpace(scanner.blockedLane);
+        retried = true;
+      }
+    }
+    if (start < end) this.#keep(start, end);
+    else if (this.#carry.length > KEEP_CARRY_BYTES) this.#carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+    if (this.#blocked) this.#socket.pause();
+  }
+
+  #owe(): void {
+    const scanner = this.#scanner;
+    const realtime = scanner.laneEnd(0);
+    const transactional = scanner.laneEnd(1);
+    const batch = scanner.laneEnd(2);
+    this.#pending.push(this.#frames + scanner.lastAck, realtime, transactional, batch);
+    this.#gate.awaitDurable(realtime, transactional, batch);
+  }
+
+  #refuse(): void {
+    const scanner = this.#scanner;
+    for (let i = 0; i < scanner.refused; i++) {
+      const code = scanner.refusedCode(i);
+      this.#answer(encodeAnswer(AnswerKind.refused, this.#frames + scanner.refusedFrame(i), code, refusalText(code)));
+    }
+  }
+
+  /** A length over the limit: where the next frame begins can't be known. */
+  #cutOff(): void {
+    this.#ended = true;
+    this.#carried = 0;
+    this.#finishIfSettled();
+    if (!this.#finished) this.#socket.pause();
+  }
+
+  #answer(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+    if (this.#socket.waitingBytes > this.#answerBytes && !this.#choked) {
+      this.#choked = true;
+      this.#socket.pause();
+    }
+  }
+
+  #keep(start: number, end: number): void {
+    const length = end - start;
+    const needed = this.#carried + length;
+    if (needed > this.#carry.length) {
+      // Doubles, but not beyond the frame that grows: a length that lies costs no more than the bytes that came.
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#frameBytes, 2 * needed + CARRY_BYTES)));
+      this.#carry.copy(larger, 0, 0, this.#carried);
+      this.#carry = larger;
+    }
+    this.#carry.set(this.#input.bytes.subarray(start, end), this.#carried);
+    this.#carried = needed;
+    this.#frameBytes = needed >= 4 ? 4 + this.#carry.readUInt32BE(0) : 0;
+  }
+}

@@ -1,0 +1,15 @@
+export { Connection, type ConnectionOptions, type ConnectionSocket } from "./connection.ts";
+export {
+  FrameScanner,
+  type FrameScannerOptions,
+  InputArea,
+  type InputAreaOptions,
+  READ_BYTES,
+  type ScannerLanes,
+  ScanStatus,
+} from "./frame-scanner.ts";
+export { acceptedCounter, droppedCounter, INGEST_COUNTERS, refusedCounter } from "./ingest-counters.ts";
+export { LaneGate } from "./lane-gate.ts";
+export { PendingAcks } from "./pending-acks.ts";
+export { TcpSource, type TcpSourceOptions, type TcpSourceParts } from "./tcp-source.ts";
+export { UdpSource, type UdpSourceOptions, type UdpSourceParts } from "./udp-source.ts";

@@ -1,0 +1,209 @@
+/** The TCP source: accepts connections and reads them straight into the arena. */
+import net from "node:net";
+import type { CounterBlock } from "@esc/metrics";
+import { Connection, type ConnectionSocket } from "./connection.ts";
+import type { FrameScanner, InputArea } from "./frame-scanner.ts";
+import type { LaneGate } from "./lane-gate.ts";
+
+export interface TcpSourceOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Connections at once; one more is closed at once and counted. */
+  readonly maxConnections: number;
+  /** A frame that has begun and gets no further for this long ends its connection; 0 waits for ever. */
+  readonly frameTimeoutMs: number;
+  /** A connection without a byte for this long is ended; 0 waits for ever. */
+  readonly idleTimeoutMs: number;
+  /** Answers that may wait for a client that doesn't read, in bytes. */
+  readonly ackBufferBytes: number;
+}
+
+export interface TcpSourceParts {
+  readonly scanner: FrameScanner;
+  readonly input: InputArea;
+  readonly gate: LaneGate;
+  readonly counters: CounterBlock<string>;
+}
+
+/** The part of a socket's handle that lets it be taken over with a buffer of ours. Not documented by Node. */
+interface HandleOwner {
+  _handle: unknown;
+}
+
+export class TcpSource {
+  readonly #options: TcpSourceOptions;
+  readonly #parts: TcpSourceParts;
+  readonly #server: net.Server;
+  readonly #connections = new Map<Connection, net.Socket>();
+  /** Connections whose client is gone while they waited for a lane; bounded by `maxConnections` as the others are. */
+  readonly #vanished = new Set<Connection>();
+  #closing = false;
+
+  constructor(options: TcpSourceOptions, parts: TcpSourceParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
+    this.#server.maxConnections = options.maxConnections;
+    this.#server.on("connection", (socket) => this.#accept(socket));
+    this.#server.on("drop", () => parts.counters.add("connections.refused"));
+  }
+
+  /** Binds; resolves with the port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
+  listen(): Promise<number> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: 1_024 }, () => {
+        this.#server.off("error", reject);
+        resolve((this.#server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Lanes may have space, or be durable further: serves those that waited. */
+  wake(realtime: number, transactional: number, batch: number): void {
+    for (const connection of this.#connections.keys()) {
+      if (connection.blocked) connection.retry();
+      if (connection.owesAck) connection.settle(realtime, transactional, batch);
+    }
+    for (const connection of this.#vanished) {
+      if (connection.blocked) continue;
+      this.#vanished.delete(connection);
+      this.#connections.delete(connection);
+    }
+  }
+
+  /** Accepts and reads no more. What was read goes into the lanes, what is owed is still answered by {@link wake}. */
+  stopReading(): void {
+    this.#closing = true;
+    this.#server.close();
+    for (const socket of this.#connections.values()) socket.pause();
+  }
+
+  /** Whether no connection waits for a lane or is owed an acknowledgement. */
+  get settled(): boolean {
+    for (const [connection, socket] of this.#connections) {
+      if (connection.blocked || (connection.owesAck && !socket.destroyed)) return false;
+    }
+    return true;
+  }
+
+  /** Ends every connection; resolves when all are closed, at the latest after `graceMs`, when they are cut. */
+  async close(graceMs: number): Promise<void> {
+    this.stopReading();
+    const sockets = [...this.#connections.values()];
+    const closed = Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    for (const socket of sockets) {
+      socket.end();
+      // Reading on is how the client's end is seen; what comes is thrown away (#read looks at #closing).
+      socket.resume();
+    }
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #accept(accepted: net.Socket): void {
+    const { counters, input, scanner, gate } = this.#parts;
+    // Node reads accepted sockets into a buffer of its own, a new one every 64 KiB. A socket built around the same
+    // handle with `onread` reads straight into the arena: no copy, and nothing for the collector.
+    const owner = accepted as unknown as HandleOwner;
+    const handle = owner._handle;
+    owner._handle = null;
+    let connection: Connection | undefined;
+    const socket = new net.Socket({
+      handle,
+      allowHalfOpen: true,
+      onread: {
+        buffer: input.readView,
+        callback: (length: number): boolean => this.#read(connection, length),
+      },
+    } as net.SocketConstructorOpts);
+    connection = new Connection({
+      socket: new SocketFace(socket),
+      scanner,
+      input,
+      gate,
+      answerBytes: this.#options.ackBufferBytes,
+    });
+    this.#connections.set(connection, socket);
+    counters.add("connections.opened");
+    this.#watch(connection, socket);
+    socket.resume();
+  }
+
+  #read(connection: Connection | undefined, length: number): boolean {
+    if (connection === undefined || this.#closing) return true;
+    return connection.read(length);
+  }
+
+  #watch(connection: Connection, socket: net.Socket): void {
+    const { frameTimeoutMs, idleTimeoutMs } = this.#options;
+    const { counters } = this.#parts;
+    const shortest = Math.min(frameTimeoutMs || Number.POSITIVE_INFINITY, idleTimeoutMs || Number.POSITIVE_INFINITY);
+    if (Number.isFinite(shortest)) socket.setTimeout(shortest);
+    let idleMs = 0;
+    socket.on("timeout", () => {
+      idleMs += shortest;
+      // A client that waits for a lane or an acknowledgement of ours isn't idle.
+      if (!connection.settled) return;
+      const stalled = connection.midFrame && frameTimeoutMs > 0;
+      if (!stalled && (idleTimeoutMs === 0 || idleMs < idleTimeoutMs)) return;
+      if (stalled) counters.add("connections.stalled");
+      connection.end();
+      socket.destroySoon();
+    });
+    socket.on("end", () => connection.end());
+    socket.on("drain", () => connection.drained());
+    // A reset is how clients vanish; 'close' follows and does what there is to do.
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      connection.end();
+      counters.add("connections.closed");
+      this.#forget(connection);
+    });
+  }
+
+  /** A client that vanished with frames read but not yet in a lane: they were sent, so they still go in. */
+  #forget(connection: Connection): void {
+    if (!connection.blocked) this.#connections.delete(connection);
+    else this.#vanished.add(connection);
+  }
+}
+
+/** A socket as a connection sees it. */
+class SocketFace implements ConnectionSocket {
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.destroyed || this.#socket.writableEnded ? true : this.#socket.write(bytes);
+  }
+
+  end(): void {
+    if (!this.#socket.destroyed) this.#socket.end();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#socket.destroyed) this.#socket.resume();
+  }
+}

@@ -1,0 +1,57 @@
+/** The UDP source: a datagram holds one or more whole frames. Nobody is answered; what is refused or dropped is counted. */
+import dgram from "node:dgram";
+import type { CounterBlock } from "@esc/metrics";
+import { type FrameScanner, type InputArea, ScanStatus } from "./frame-scanner.ts";
+
+export interface UdpSourceOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Bytes that the system may hold for us; it may give less. */
+  readonly bufferBytes: number;
+}
+
+export interface UdpSourceParts {
+  readonly scanner: FrameScanner;
+  readonly input: InputArea;
+  readonly counters: CounterBlock<string>;
+}
+
+export class UdpSource {
+  readonly #options: UdpSourceOptions;
+  readonly #parts: UdpSourceParts;
+  readonly #socket: dgram.Socket;
+
+  constructor(options: UdpSourceOptions, parts: UdpSourceParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#socket = dgram.createSocket({ type: options.host.includes(":") ? "udp6" : "udp4", recvBufferSize: options.bufferBytes });
+    this.#socket.on("message", (datagram) => this.#take(datagram));
+  }
+
+  /** Binds; resolves with the port. Rejects with the system's error. */
+  listen(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once("error", reject);
+      this.#socket.bind({ address: this.#options.host, port: this.#options.port }, () => {
+        this.#socket.off("error", reject);
+        // An ICMP error of somebody's, at most: the socket goes on.
+        this.#socket.on("error", () => undefined);
+        resolve(this.#socket.address().port);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+
+  #take(datagram: Buffer): void {
+    const { counters, input, scanner } = this.#parts;
+    counters.add("datagrams");
+    input.readView.set(datagram);
+    let start = input.readStart;
+    const end = start + datagram.length;
+    while (scanner.scan(start, end, true) === ScanStatus.again) start += scanner.taken;
+  }
+}
