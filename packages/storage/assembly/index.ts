@@ -1,0 +1,1 @@
+export { findRecord, scanRecords } from "./scan";

@@ -1,0 +1,11 @@
+export { CursorFile, type CursorState } from "./cursor-file.ts";
+export { checkLog, cursorFile, DEAD_LETTERS, findLogs, type LaneLog, type LogCheck, logDirectory } from "./data-directory.ts";
+export { DirectoryLock } from "./directory-lock.ts";
+export { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";
+export { type LogGap, LogReader, type LogReaderOptions } from "./log-reader.ts";
+export { type LogLane, type LogState, LogWriter, type LogWriterOptions, type SyncPolicy } from "./log-writer.ts";
+export { MAX_RECORD_BYTES } from "./record-scanner.ts";
+export { RecordView, type StoredEvent } from "./record-view.ts";
+export { checkSegment, type Damage, type SegmentCheck } from "./segment-check.ts";
+export { listSegments, type SegmentFile, segmentName } from "./segment-files.ts";
+export { type Recovery, SegmentedLog, type SegmentedLogOptions } from "./segmented-log.ts";

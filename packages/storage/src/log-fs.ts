@@ -1,0 +1,48 @@
+/** The file system as a log uses it: an interface, so that tests can make writes short, fail or tear. */
+import fs from "node:fs";
+import { dirname } from "node:path";
+
+export interface LogFs {
+  /** Opens a file that is there for writing; returns the descriptor. */
+  open(path: string): number;
+  /** Makes a file and opens it for writing; one that is there already must be empty. */
+  create(path: string): number;
+  /** Writes some of the bytes at a position; returns how many. */
+  write(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number;
+  /** Bytes of data to stable storage, and the size with them. */
+  datasync(fd: number): void;
+  truncate(fd: number, length: number): void;
+  close(fd: number): void;
+  /** Makes names in a folder stable. */
+  syncDirectory(dir: string): void;
+}
+
+/** The real one. Synchronous: its only caller is a thread that does nothing else. */
+export const nodeFs: LogFs = {
+  open: (path) => fs.openSync(path, fs.constants.O_RDWR),
+  create: (path) => {
+    const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640);
+    if (fs.fstatSync(fd).size === 0) return fd;
+    fs.closeSync(fd);
+    throw new Error(`${path} is there already, and not empty`);
+  },
+  write: (fd, bytes, offset, length, position) => fs.writeSync(fd, bytes, offset, length, position),
+  datasync: (fd) => fs.fdatasyncSync(fd),
+  truncate: (fd, length) => fs.ftruncateSync(fd, length),
+  close: (fd) => fs.closeSync(fd),
+  syncDirectory: (dir) => {
+    const fd = fs.openSync(dir, "r");
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  },
+};
+
+/** Makes a folder and all above it, and their names stable. */
+export function makeDirectory(dir: string): void {
+  const first = fs.mkdirSync(dir, { recursive: true });
+  if (first === undefined) return;
+  for (let at = dir; at.length >= first.length; at = dirname(at)) nodeFs.syncDirectory(dirname(at));
+}

@@ -1,0 +1,195 @@
+/**
+ * The log worker's loop: drains rings into logs, syncs in groups, publishes how far each lane is durable.
+ *
+ * Group commit without a timer: while one sync is under way, records gather in the ring; the next pass writes all of
+ * them and syncs once. At a low rate a group is one record and waits for nobody; at a high rate groups grow by themselves.
+ */
+import type { EscError } from "@esc/events";
+import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
+import type { SegmentedLog } from "./segmented-log.ts";
+
+/** When a lane's log is synced. An acknowledgement that waits is a reason to sync under any but `never`. */
+export type SyncPolicy =
+  /** Whenever something is unsynced: after each group. */
+  | "group"
+  /** At the latest an interval after a record was written. */
+  | "interval"
+  /** Never; what the operating system has counts as durable, and survives a crash of the process only. */
+  | "never";
+
+/** A ring and the log it goes to. */
+export interface LogLane {
+  readonly name: string;
+  readonly ring: RecordRing;
+  readonly log: SegmentedLog;
+  readonly sync: SyncPolicy;
+}
+
+/** How a lane's log is doing. */
+export type LogState =
+  | { readonly kind: "writing" }
+  /** A write failed, as on a full disk; it is tried again every second. Nothing is acknowledged meanwhile. */
+  | { readonly kind: "waiting"; readonly error: EscError }
+  /** A sync failed: final until restart. */
+  | { readonly kind: "failed"; readonly error: EscError };
+
+export interface LogWriterOptions {
+  readonly lanes: readonly LogLane[];
+  /** The arena's bytes: what the consumers' runs are offsets into. */
+  readonly arenaBytes: Uint8Array;
+  readonly parker: Parker;
+  /** Written to one lane before it is synced and the next has its turn, in bytes. */
+  readonly groupBytes: number;
+  /** For lanes synced at an interval. */
+  readonly syncIntervalMs: number;
+  /** Milliseconds from any start, never going back. */
+  readonly now: () => number;
+  readonly onState?: (lane: string, state: LogState) => void;
+}
+
+const RETRY_MS = 1_000;
+const IDLE_MS = 1_000;
+
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #lanes: LaneWriter[];
+
+  constructor(options: LogWriterOptions) {
+    this.#options = options;
+    this.#lanes = options.lanes.map((lane) => new LaneWriter(lane, options));
+    for (const { ring } of options.lanes) ring.wakeOnPublish(options.parker);
+  }
+
+  /** The consumer's slot in each lane's ring, in the lanes' order. */
+  get slots(): number[] {
+    return this.#lanes.map((lane) => lane.consumer.slot);
+  }
+
+  /** One pass over the lanes. Returns whether there was anything to do. */
+  step(): boolean {
+    let busy = false;
+    for (const lane of this.#lanes) if (lane.step()) busy = true;
+    return busy;
+  }
+
+  /** Passes until `stopped` says so and all that can be written is durable. Blocks the thread. */
+  run(stopped: () => boolean): void {
+    const { parker } = this.#options;
+    for (;;) {
+      if (this.step()) continue;
+      const last = stopped();
+      if (last && !this.step()) break;
+      parker.prepare();
+      // Once more after the announcement: what was published before it woke nobody.
+      if (this.step() || stopped() !== last) parker.cancel();
+      else parker.park(Math.max(1, Math.min(IDLE_MS, ...this.#lanes.map((lane) => lane.dueInMs()))));
+    }
+    for (const lane of this.#lanes) lane.finish();
+  }
+}
+
+class LaneWriter {
+  readonly consumer: RingConsumer;
+  readonly #lane: LogLane;
+  readonly #options: LogWriterOptions;
+  #state: LogState = { kind: "writing" };
+  #retryAt = 0;
+  /** Position and sequence up to which the file has the records, and since when some of them wait for a sync. */
+  #written: number;
+  #nextSequence: number;
+  #durable: number;
+  #unsyncedSince = 0;
+
+  constructor(lane: LogLane, options: LogWriterOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.consumer = lane.ring.consumer(`log.${lane.name}.run`);
+    this.#written = this.consumer.position;
+    this.#durable = this.#written;
+    this.#nextSequence = lane.log.nextSequence;
+  }
+
+  /** Writes a group and syncs it where it is due. */
+  step(): boolean {
+    if (this.#state.kind === "failed") return false;
+    if (this.#state.kind === "waiting" && this.#options.now() < this.#retryAt) return false;
+    try {
+      const wrote = this.#write();
+      const synced = this.#syncDue() && this.#sync();
+      return wrote || synced;
+    } catch (error) {
+      this.#fault(error as EscError);
+      return false;
+    }
+  }
+
+  /** Milliseconds until there is something to do without anybody's wake-up. */
+  dueInMs(): number {
+    if (this.#state.kind === "failed") return IDLE_MS;
+    if (this.#state.kind === "waiting") return this.#retryAt - this.#options.now();
+    if (this.#written === this.#durable || this.#lane.sync !== "interval") return IDLE_MS;
+    return this.#unsyncedSince + this.#options.syncIntervalMs - this.#options.now();
+  }
+
+  /** The last sync, and the file closed. */
+  finish(): void {
+    try {
+      if (this.#written !== this.#durable) this.#sync();
+    } catch (error) {
+      this.#fault(error as EscError);
+    }
+    this.#lane.log.close();
+  }
+
+  #write(): boolean {
+    const { consumer } = this;
+    const { log, sync } = this.#lane;
+    const { arenaBytes, groupBytes, now } = this.#options;
+    let group = 0;
+    while (group < groupBytes) {
+      const records = consumer.next(groupBytes - group);
+      if (records === 0) break;
+      log.append(arenaBytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, records);
+      if (this.#state.kind === "waiting") this.#enter({ kind: "writing" });
+      if (this.#written === this.#durable) this.#unsyncedSince = now();
+      group += consumer.runBytes;
+      this.#written = consumer.runEnd;
+      this.#nextSequence += records;
+      consumer.release(this.#written, records - consumer.runTombstones);
+    }
+    if (group > 0 && sync === "never") this.#publish();
+    return group > 0;
+  }
+
+  #syncDue(): boolean {
+    if (this.#written === this.#durable) return false;
+    const { ring, sync } = this.#lane;
+    if (sync === "group") return true;
+    return ring.syncTarget > this.#durable || this.#options.now() - this.#unsyncedSince >= this.#options.syncIntervalMs;
+  }
+
+  #sync(): boolean {
+    this.#lane.log.sync();
+    this.#publish();
+    return true;
+  }
+
+  #publish(): void {
+    this.#durable = this.#written;
+    this.#lane.ring.publishDurable(this.#written, this.#nextSequence);
+  }
+
+  #fault(error: EscError): void {
+    if (error.code === "ESC_LOG_WRITE_FAILED") {
+      this.#retryAt = this.#options.now() + RETRY_MS;
+      if (this.#state.kind !== "waiting") this.#enter({ kind: "waiting", error });
+    } else {
+      this.#enter({ kind: "failed", error });
+    }
+  }
+
+  #enter(state: LogState): void {
+    this.#state = state;
+    this.#options.onState?.(this.#lane.name, state);
+  }
+}

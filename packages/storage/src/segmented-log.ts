@@ -1,0 +1,182 @@
+/**
+ * One lane's log: records as they lay in the ring, one behind the other, in segments. One writer; `docs/durability.md`
+ * says what each step promises.
+ */
+import { join } from "node:path";
+import { EscError } from "@esc/events";
+import { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";
+import { RecordScanner } from "./record-scanner.ts";
+import { checkSegment, type Damage } from "./segment-check.ts";
+import { listSegments, segmentName } from "./segment-files.ts";
+
+export interface SegmentedLogOptions {
+  /** The lane's folder; made when missing. */
+  readonly dir: string;
+  /** A segment is closed before it would exceed this, in bytes; it holds at least one write. */
+  readonly segmentBytes: number;
+  readonly fs?: LogFs;
+}
+
+/** What recovery found and did. */
+export interface Recovery {
+  /** Segments found. */
+  readonly segments: number;
+  /** Sequence of the next record. */
+  readonly nextSequence: number;
+  /** What a crash had cut off and recovery took away. */
+  readonly tornTail: Damage | undefined;
+  /** Damage with good records behind it: nothing was taken away. */
+  readonly damage: readonly Damage[];
+}
+
+export class SegmentedLog {
+  readonly dir: string;
+  readonly recovery: Recovery;
+  readonly #fs: LogFs;
+  readonly #segmentBytes: number;
+  #fd: number | undefined;
+  #end = 0;
+  #next: number;
+  #failure: EscError | undefined;
+
+  private constructor(options: SegmentedLogOptions, recovery: Recovery, open: { path: string; end: number } | undefined) {
+    this.dir = options.dir;
+    this.recovery = recovery;
+    this.#fs = options.fs ?? nodeFs;
+    this.#segmentBytes = options.segmentBytes;
+    this.#next = recovery.nextSequence;
+    if (open !== undefined) {
+      this.#fd = this.#fs.open(open.path);
+      this.#end = open.end;
+    }
+  }
+
+  /**
+   * Opens the log of a folder: checks the last segment, cuts what a crash tore off its end, and is ready to append.
+   * Damage in the middle is never cut: it is reported, and appending goes on in a new segment.
+   * @throws the system's error when the folder can't be read or written.
+   */
+  static open(options: SegmentedLogOptions): SegmentedLog {
+    const fs = options.fs ?? nodeFs;
+    makeDirectory(options.dir);
+    const segments = listSegments(options.dir);
+    const last = segments.at(-1);
+    if (last === undefined) {
+      return new SegmentedLog(options, { segments: 0, nextSequence: 1, tornTail: undefined, damage: [] }, undefined);
+    }
+    const check = checkSegment(last.path, last.firstSequence, new RecordScanner());
+    const { tornTail, damage } = check;
+    const nextSequence = check.nextSequence;
+    const recovery: Recovery = { segments: segments.length, nextSequence, tornTail, damage };
+    // Behind damage a new segment begins, so that the damaged file stays as it was found.
+    if (damage.length > 0) return new SegmentedLog(options, recovery, undefined);
+    const end = tornTail?.offset ?? last.bytes;
+    if (tornTail !== undefined) {
+      const fd = fs.open(last.path);
+      try {
+        fs.truncate(fd, end);
+        fs.datasync(fd);
+      } finally {
+        fs.close(fd);
+      }
+    }
+    return new SegmentedLog(options, recovery, { path: last.path, end });
+  }
+
+  /** Sequence of the next record to append. */
+  get nextSequence(): number {
+    return this.#next;
+  }
+
+  /** Why the log takes nothing more, if it doesn't: a failed sync is final until the log is opened anew. */
+  get failure(): EscError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Appends whole records that lie one behind the other. They are in the operating system's hands afterwards, not yet on
+   * disk: {@link sync} is what makes them durable.
+   * @param bytes may be shared memory.
+   * @param firstSequence of the first record; must be {@link nextSequence}.
+   * @throws EscError `ESC_LOG_WRITE_FAILED` (nothing of it stays; the caller may try again once there is space),
+   *   `ESC_LOG_SYNC_FAILED` (final), `ESC_LOG_SEQUENCE` (a caller's mistake).
+   */
+  append(bytes: Uint8Array, offset: number, length: number, firstSequence: number, records: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (firstSequence !== this.#next) {
+      throw new EscError("ESC_LOG_SEQUENCE", `${this.dir}: the next record is ${this.#next}, not ${firstSequence}.`);
+    }
+    if (this.#fd === undefined || (this.#end > 0 && this.#end + length > this.#segmentBytes)) this.#roll();
+    const fd = this.#fd as number;
+    let written = 0;
+    try {
+      while (written < length) {
+        const got = this.#fs.write(fd, bytes, offset + written, length - written, this.#end + written);
+        if (got <= 0) throw new Error("the system wrote no byte");
+        written += got;
+      }
+    } catch (cause) {
+      this.#takeBack(fd, cause);
+    }
+    this.#end += length;
+    this.#next += records;
+  }
+
+  /** Makes everything appended so far durable. @throws EscError `ESC_LOG_SYNC_FAILED`, from then on always. */
+  sync(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#fd === undefined) return;
+    try {
+      this.#fs.datasync(this.#fd);
+    } catch (cause) {
+      // After a failed sync the system may have thrown the pages away and say yes next time (the "fsyncgate" of 2018):
+      // only reading the file again can tell what is there, and that is what opening it anew does.
+      throw this.#fail("ESC_LOG_SYNC_FAILED", "a sync failed, so it isn't known what is on disk. Restart to recover", cause);
+    }
+  }
+
+  /** Closes the file; syncs nothing. */
+  close(): void {
+    if (this.#fd === undefined) return;
+    this.#fs.close(this.#fd);
+    this.#fd = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #roll(): void {
+    if (this.#fd !== undefined) {
+      this.sync();
+      this.close();
+    }
+    try {
+      this.#fd = this.#fs.create(join(this.dir, segmentName(this.#next)));
+      this.#fs.syncDirectory(this.dir);
+    } catch (cause) {
+      this.close();
+      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made.`, { cause });
+    }
+    this.#end = 0;
+  }
+
+  /** A write failed in the middle: what came of it is cut away, so that the file ends with a whole record. */
+  #takeBack(fd: number, cause: unknown): never {
+    try {
+      this.#fs.truncate(fd, this.#end);
+    } catch (truncateCause) {
+      throw this.#fail("ESC_LOG_SYNC_FAILED", "a write failed and could not be taken back. Restart to recover", truncateCause);
+    }
+    throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: a write failed (${describe(cause)}).`, { cause });
+  }
+
+  #fail(code: string, what: string, cause: unknown): EscError {
+    this.#failure = new EscError(code, `${this.dir}: ${what} (${describe(cause)}).`, { cause });
+    return this.#failure;
+  }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
