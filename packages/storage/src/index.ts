@@ -8,4 +8,4 @@ export { MAX_RECORD_BYTES } from "./record-scanner.ts";
 export { RecordView, type StoredEvent } from "./record-view.ts";
 export { checkSegment, type Damage, type SegmentCheck } from "./segment-check.ts";
 export { listSegments, type SegmentFile, segmentName } from "./segment-files.ts";
-export { type Recovery, SegmentedLog, type SegmentedLogOptions } from "./segmented-log.ts";
+export { type Recovery, recoverLog, SegmentedLog, type SegmentedLogOptions } from "./segmented-log.ts";

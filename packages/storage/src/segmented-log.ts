@@ -14,10 +14,12 @@ export interface SegmentedLogOptions {
   readonly dir: string;
   /** A segment is closed before it would exceed this, in bytes; it holds at least one write. */
   readonly segmentBytes: number;
+  /** What {@link recoverLog} returned for the folder, when it was called already. */
+  readonly recovery?: Recovery;
   readonly fs?: LogFs;
 }
 
-/** What recovery found and did. */
+/** What recovery found and did. Plain data: it may have been done on another thread. */
 export interface Recovery {
   /** Segments found. */
   readonly segments: number;
@@ -27,6 +29,34 @@ export interface Recovery {
   readonly tornTail: Damage | undefined;
   /** Damage with good records behind it: nothing was taken away. */
   readonly damage: readonly Damage[];
+  /** The segment to go on in, and where; a new one begins without. */
+  readonly resume: { readonly path: string; readonly end: number } | undefined;
+}
+
+/**
+ * Makes a lane's folder ready to append to: checks the last segment and cuts what a crash tore off its end. Damage in
+ * the middle is never cut: it is reported, and appending goes on in a new segment. Reads the last segment whole.
+ * @throws the system's error when the folder can't be read or written.
+ */
+export function recoverLog(dir: string, fs: LogFs = nodeFs): Recovery {
+  makeDirectory(dir);
+  const segments = listSegments(dir);
+  const last = segments.at(-1);
+  if (last === undefined) return { segments: 0, nextSequence: 1, tornTail: undefined, damage: [], resume: undefined };
+  const { tornTail, damage, nextSequence } = checkSegment(last.path, last.firstSequence, new RecordScanner());
+  // Behind damage a new segment begins, so that the damaged file stays as it was found.
+  const end = tornTail?.offset ?? last.bytes;
+  const resume = damage.length > 0 ? undefined : { path: last.path, end };
+  if (tornTail !== undefined && resume !== undefined) {
+    const fd = fs.open(last.path);
+    try {
+      fs.truncate(fd, end);
+      fs.datasync(fd);
+    } finally {
+      fs.close(fd);
+    }
+  }
+  return { segments: segments.length, nextSequence, tornTail, damage, resume };
 }
 
 export class SegmentedLog {
@@ -39,48 +69,24 @@ export class SegmentedLog {
   #next: number;
   #failure: EscError | undefined;
 
-  private constructor(options: SegmentedLogOptions, recovery: Recovery, open: { path: string; end: number } | undefined) {
+  private constructor(options: SegmentedLogOptions, recovery: Recovery) {
     this.dir = options.dir;
     this.recovery = recovery;
     this.#fs = options.fs ?? nodeFs;
     this.#segmentBytes = options.segmentBytes;
     this.#next = recovery.nextSequence;
-    if (open !== undefined) {
-      this.#fd = this.#fs.open(open.path);
-      this.#end = open.end;
+    if (recovery.resume !== undefined) {
+      this.#fd = this.#fs.open(recovery.resume.path);
+      this.#end = recovery.resume.end;
     }
   }
 
   /**
-   * Opens the log of a folder: checks the last segment, cuts what a crash tore off its end, and is ready to append.
-   * Damage in the middle is never cut: it is reported, and appending goes on in a new segment.
+   * Opens the log of a folder to append to it, after {@link recoverLog} where that wasn't done yet.
    * @throws the system's error when the folder can't be read or written.
    */
   static open(options: SegmentedLogOptions): SegmentedLog {
-    const fs = options.fs ?? nodeFs;
-    makeDirectory(options.dir);
-    const segments = listSegments(options.dir);
-    const last = segments.at(-1);
-    if (last === undefined) {
-      return new SegmentedLog(options, { segments: 0, nextSequence: 1, tornTail: undefined, damage: [] }, undefined);
-    }
-    const check = checkSegment(last.path, last.firstSequence, new RecordScanner());
-    const { tornTail, damage } = check;
-    const nextSequence = check.nextSequence;
-    const recovery: Recovery = { segments: segments.length, nextSequence, tornTail, damage };
-    // Behind damage a new segment begins, so that the damaged file stays as it was found.
-    if (damage.length > 0) return new SegmentedLog(options, recovery, undefined);
-    const end = tornTail?.offset ?? last.bytes;
-    if (tornTail !== undefined) {
-      const fd = fs.open(last.path);
-      try {
-        fs.truncate(fd, end);
-        fs.datasync(fd);
-      } finally {
-        fs.close(fd);
-      }
-    }
-    return new SegmentedLog(options, recovery, { path: last.path, end });
+    return new SegmentedLog(options, options.recovery ?? recoverLog(options.dir, options.fs));
   }
 
   /** Sequence of the next record to append. */

@@ -1,0 +1,93 @@
+/** `esc start`: runs the server until a signal. */
+import { resolve } from "node:path";
+import type { CAC } from "cac";
+import { type Logger, pino } from "pino";
+import pretty from "pino-pretty";
+import { loadConfig } from "../config/load-config.ts";
+import type { Config } from "../config/schema.ts";
+import { type Addresses, Server } from "../server.ts";
+import { ExitCode } from "./usage-error.ts";
+
+/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
+const SAME_SIGNAL_MS = 400;
+
+export function registerStart(cli: CAC): void {
+  cli
+    .command("start", "Run the server")
+    .option("--config <file>", "YAML configuration (default: $ESC_CONFIG, else embedded defaults)")
+    .example("esc start --config config/esc.yaml")
+    .action(async (options: { config?: string }) => {
+      const cwd = process.env.INIT_CWD ?? process.cwd();
+      const loaded = loadConfig({ file: options.config ?? process.env.ESC_CONFIG, env: process.env, cwd });
+      const logger = createLogger(loaded.config);
+      const server = new Server({
+        loaded,
+        defaultTopicsFile: resolve(cwd, "config/topics.conf"),
+        logger,
+        onCrash: () => process.exit(ExitCode.failed),
+      });
+      const startedAt = performance.now();
+      const addresses = await server.start();
+      logger.info({ ...addresses, data: loaded.config.storage.path, ms: Math.round(performance.now() - startedAt) }, "ready");
+      process.stderr.write(banner(loaded.config, addresses));
+      stopOnSignal(server, logger);
+    });
+}
+
+function createLogger({ app_name: name, logging }: Config): Logger {
+  const { level, format } = logging;
+  const usePretty = format === "pretty" || (format === "auto" && process.stdout.isTTY);
+  const base = { name };
+  if (!usePretty) return pino({ level, base }, pino.destination({ dest: 1, sync: true }));
+  return pino({ level, base }, pretty({ sync: true, ignore: "pid,hostname,name", translateTime: "SYS:HH:MM:ss.l" }));
+}
+
+function stopOnSignal(server: Server, logger: Logger): void {
+  let first: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    const now = performance.now();
+    if (first !== undefined) {
+      if (now - first < SAME_SIGNAL_MS) return;
+      logger.warn({ signal }, "ending at once");
+      process.exit(ExitCode.failed);
+    }
+    first = now;
+    logger.info({ signal }, "stopping: no new events, lanes are drained");
+    server.stop().then(
+      () => {
+        logger.info({ ms: Math.round(performance.now() - now) }, "stopped");
+        process.exit(ExitCode.ok);
+      },
+      (error: Error) => {
+        logger.fatal({ error: error.message }, "could not stop in order");
+        process.exit(ExitCode.failed);
+      },
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+function banner(config: Config, { tcp, udp, http }: Addresses): string {
+  const lines = [
+    "",
+    `  ${config.app_name} is ready (pid ${process.pid})`,
+    "",
+    `    TCP   ${tcp ?? "off"}`,
+    `    UDP   ${udp ?? "off"}`,
+    `    HTTP  ${http === undefined ? "off" : `http://${http}   /healthz /readyz /metrics /api/v1/stats`}`,
+    `    data  ${config.storage.path}`,
+    "",
+  ];
+  if (tcp !== undefined) {
+    const port = tcp.slice(tcp.lastIndexOf(":") + 1);
+    lines.push(
+      "  Send a first event and read it back:",
+      "",
+      `    npm run -s esc -- send --port ${port} --topic hello.world --ack`,
+      `    npm run -s esc -- log cat ${config.storage.path}`,
+      "",
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}

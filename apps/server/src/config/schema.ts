@@ -1,0 +1,131 @@
+/** The configuration's keys, with what each takes and what it is when nothing is said. `config/esc.example.yaml` shows them all. */
+import { z } from "zod";
+
+const KIB = 1_024;
+const MIB = KIB * KIB;
+const UNITS: Readonly<Record<string, number>> = { B: 1, KIB, MIB, GIB: KIB * MIB };
+
+/** Bytes: a number, or a string with a unit (`64KiB`, `4 MiB`). */
+function bytes(least: number, most: number): z.ZodType<number> {
+  const expected = `a size from ${least} to ${most} bytes, as a number or like 4MiB`;
+  return z
+    .union([z.number(), z.string()], { error: expected })
+    .transform((value, context) => {
+      const match = /^(\d+)\s*([a-z]*)$/i.exec(String(value).trim());
+      const unit = UNITS[(match?.[2] || "B").toUpperCase()];
+      const size = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+      if (size >= least && size <= most) return size;
+      context.addIssue({ code: "custom", message: expected });
+      return z.NEVER;
+    });
+}
+
+function whole(least: number, most: number): z.ZodNumber {
+  const error = `a whole number from ${least} to ${most}`;
+  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+}
+
+function powerOfTwo(least: number, most: number): z.ZodType<number> {
+  const error = `a power of two from ${least} to ${most}`;
+  return z.number({ error }).refine((value) => value >= least && value <= most && Number.isInteger(Math.log2(value)), { error });
+}
+
+const flag = z.boolean({ error: "true or false" });
+const text = z.string({ error: "a string" }).min(1, { error: "a string that isn't empty" });
+const host = text;
+const port = whole(0, 65_535);
+const node = whole(-1, 1_023);
+
+function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum(values, { error: `one of ${values.join(", ")}` });
+}
+
+const syncPolicy = oneOf(["group", "interval", "never"]);
+const MOST_FRAME = 64 * MIB;
+
+export const configSchema = z.strictObject({
+  app_name: text.default("EventStreamCore"),
+  version: z.union([text, z.number()], { error: "a string or a number" }).transform(String).default("1"),
+  ingestion: z
+    .strictObject({
+      max_frame_bytes: bytes(64, MOST_FRAME).default(MIB),
+      tcp: z
+        .strictObject({
+          enable: flag.default(true),
+          host: host.default("127.0.0.1"),
+          port: port.default(9000),
+          maxConnections: whole(1, 65_535).default(1_024),
+          frameTimeoutMs: whole(0, 86_400_000).default(30_000),
+          idleTimeoutMs: whole(0, 86_400_000).default(0),
+          ackBufferBytes: bytes(4 * KIB, 64 * MIB).default(MIB),
+        })
+        .prefault({}),
+      udp: z
+        .strictObject({
+          enable: flag.default(true),
+          host: host.default("127.0.0.1"),
+          port: port.default(9001),
+          bufferSize: bytes(4 * KIB, 256 * MIB).default(4 * MIB),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({ enable: flag.default(true), host: host.default("127.0.0.1"), port: port.default(8080) })
+    .prefault({}),
+  router: z
+    .strictObject({
+      shards: whole(1, 64).default(1),
+      strategy: oneOf(["hash", "round_robin"]).default("hash"),
+      buffer_size: powerOfTwo(1_024, 8_388_608).default(262_144),
+      topics_file: text.optional(),
+      max_topics: whole(1, 1_048_576).default(16_384),
+    })
+    .prefault({}),
+  numa: z
+    .strictObject({
+      enable: flag.default(false),
+      dispatcher_node: node.default(-1),
+      realtime_proc_node: node.default(-1),
+      transactional_proc_node: node.default(-1),
+    })
+    .prefault({}),
+  storage: z
+    .strictObject({
+      path: text.default("./data"),
+      segment_bytes: bytes(64 * KIB, 1_024 * MIB).default(64 * MIB),
+      sync: z
+        .strictObject({
+          realtime: syncPolicy.default("interval"),
+          transactional: syncPolicy.default("group"),
+          batch: syncPolicy.default("interval"),
+        })
+        .prefault({}),
+      sync_interval_ms: whole(1, 60_000).default(200),
+      group_bytes: bytes(4 * KIB, 64 * MIB).default(4 * MIB),
+    })
+    .prefault({}),
+  logging: z
+    .strictObject({
+      level: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+      format: oneOf(["auto", "pretty", "json"]).default("auto"),
+    })
+    .prefault({}),
+  handlers: z.array(text, { error: "a list of paths" }).default([]),
+  handler_timeout_ms: whole(1, 86_400_000).default(30_000),
+  dead_letters: z.strictObject({ buffer_size: powerOfTwo(1_024, 8_388_608).default(65_536) }).prefault({}),
+  shutdown: z.strictObject({ grace_ms: whole(100, 3_600_000).default(10_000) }).prefault({}),
+});
+
+/** The configuration as the server uses it; paths are absolute. */
+export type Config = z.output<typeof configSchema>;
+
+/** Bytes of ring per unit of a `buffer_size`: what a usual event takes with its header, rounded up. */
+export const BYTES_PER_EVENT = 128;
+
+/** The path of every key that takes a value, in the schema's order. */
+export function leafPaths(schema: z.ZodType = configSchema, path: readonly string[] = []): string[][] {
+  const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema;
+  if (!(inner instanceof z.ZodObject)) return [[...path]];
+  return Object.entries(inner.shape).flatMap(([key, child]) => leafPaths(child as z.ZodType, [...path, key]));
+}

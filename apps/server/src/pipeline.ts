@@ -1,0 +1,105 @@
+/**
+ * The pipeline's shared memory: which regions there are, made once by the main thread and found by name in every other.
+ * What each thread does with them stands in `workers/`.
+ */
+import { Arena, type ArenaHandle } from "@esc/arena";
+import { type TopicOverride, TopicTable } from "@esc/dispatcher";
+import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
+import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
+import { CounterBlock } from "@esc/metrics";
+import { PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
+import { Parker, RecordRing } from "@esc/queues";
+import { DEAD_LETTERS } from "@esc/storage";
+import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
+import { ThreadMode } from "./thread-mode.ts";
+
+/** The rings that have a log: the lanes, and the dead letters. */
+export const LOGGED: readonly string[] = [...LANE_NAMES, DEAD_LETTERS];
+
+/** Threads that sleep at a parker. */
+export type ParkerName = "ingest" | "log" | `lane.${LaneName}`;
+const PARKER_NAMES: readonly ParkerName[] = ["ingest", "log", ...LANE_NAMES.map((lane) => `lane.${lane}` as const)];
+
+/** Room for what threads cut for themselves beyond what is added up here: contexts, runs, cursors. */
+const SPARE_BYTES = 1_048_576;
+
+export class Pipeline {
+  readonly arena: Arena;
+  readonly rings: Readonly<Record<string, RecordRing>>;
+  readonly topics: TopicTable;
+  readonly ingest: CounterBlock<string>;
+  readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
+  readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
+  readonly #parkers: Readonly<Record<ParkerName, Parker>>;
+
+  private constructor(arena: Arena) {
+    this.arena = arena;
+    this.rings = Object.fromEntries(LOGGED.map((name) => [name, RecordRing.attach(arena, name)]));
+    this.topics = TopicTable.attach(arena, "topics");
+    this.ingest = CounterBlock.attach(arena, "counters.ingest", INGEST_COUNTERS);
+    this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
+    this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
+    this.#parkers = Object.fromEntries(
+      PARKER_NAMES.map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
+    ) as Record<ParkerName, Parker>;
+  }
+
+  /**
+   * Makes all regions.
+   * @param nextSequences by ring: where its log goes on.
+   */
+  static create(config: Config, overrides: readonly TopicOverride[], nextSequences: Readonly<Record<string, number>>): Pipeline {
+    const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
+    const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
+    const topics = { overrides, maxTopics: config.router.max_topics };
+    const bytes =
+      LANE_NAMES.length * RecordRing.bytesFor(laneBytes) +
+      RecordRing.bytesFor(deadBytes) +
+      // Each lane's processor has an appender for dead letters, with room for the longest record.
+      LANE_NAMES.length * (deadBytes / 4) +
+      TopicTable.bytesFor(topics) +
+      InputArea.bytesFor(config.ingestion.max_frame_bytes) +
+      SPARE_BYTES;
+    const arena = Arena.create({ bytes });
+    createCrcTable(arena);
+    for (const name of LOGGED) {
+      const capacityBytes = name === DEAD_LETTERS ? deadBytes : laneBytes;
+      RecordRing.create(arena, name, { capacityBytes, firstSequence: nextSequences[name] ?? 1 });
+    }
+    TopicTable.create(arena, "topics", topics);
+    CounterBlock.create(arena, "counters.ingest", INGEST_COUNTERS);
+    for (const lane of LANE_NAMES) CounterBlock.create(arena, `counters.${lane}`, PROCESSOR_COUNTERS);
+    for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
+    ThreadMode.create(arena, "mode.log");
+    ThreadMode.create(arena, "mode.lanes");
+    return new Pipeline(arena);
+  }
+
+  /** The same pipeline in another thread. */
+  static attach(handle: ArenaHandle): Pipeline {
+    return new Pipeline(Arena.attach(handle));
+  }
+
+  parker(name: ParkerName): Parker {
+    return this.#parkers[name];
+  }
+
+  /** The ring of a lane. */
+  lane(lane: LaneName): RecordRing {
+    return this.rings[lane] as RecordRing;
+  }
+
+  get deadLetters(): RecordRing {
+    return this.rings[DEAD_LETTERS] as RecordRing;
+  }
+
+  /** The arena's bytes. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.arena.memory.buffer);
+  }
+}
+
+/** A value for each lane. */
+export function perLane<T>(make: (lane: LaneName) => T): Record<LaneName, T> {
+  return { realtime: make("realtime"), transactional: make("transactional"), batch: make("batch") };
+}

@@ -1,0 +1,45 @@
+/** The log worker: rings in, files out. Blocks in writes and syncs; nothing else runs on this thread. */
+import { parentPort, workerData } from "node:worker_threads";
+import { LANE_NAMES, type LaneName } from "@esc/events";
+import { DEAD_LETTERS, LogWriter, logDirectory, SegmentedLog } from "@esc/storage";
+import { LOGGED, Pipeline } from "../pipeline.ts";
+import type { LogStart, WorkerMessage } from "./messages.ts";
+import { startWorker } from "./start-failure.ts";
+
+if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
+const port = parentPort;
+const { handle, config, recoveries } = workerData as LogStart;
+
+await startWorker(port, () => {
+  const pipeline = Pipeline.attach(handle);
+  const { storage } = config;
+  const policy = (name: string) => (name === DEAD_LETTERS ? "interval" : storage.sync[name as LaneName]);
+  // Transactional first: its acknowledgements and its processor wait for the sync.
+  const order = [...LOGGED].sort((a, b) => Number(b === LANE_NAMES[1]) - Number(a === LANE_NAMES[1]));
+  const writer = new LogWriter({
+    lanes: order.map((name) => ({
+      name,
+      ring: pipeline.rings[name] as (typeof pipeline.rings)[string],
+      log: SegmentedLog.open({
+        dir: logDirectory(storage.path, name),
+        segmentBytes: storage.segment_bytes,
+        ...(recoveries[name] && { recovery: recoveries[name] }),
+      }),
+      sync: policy(name),
+    })),
+    arenaBytes: pipeline.bytes,
+    parker: pipeline.parker("log"),
+    groupBytes: storage.group_bytes,
+    syncIntervalMs: storage.sync_interval_ms,
+    now: () => performance.now(),
+    onState: (lane, state) =>
+      send({ type: "log-state", lane, state: state.kind, message: state.kind === "writing" ? "" : state.error.message }),
+  });
+  send({ type: "ready", slots: LOGGED.map((name) => writer.slots[order.indexOf(name)] as number) });
+  writer.run(() => pipeline.modes.log.value !== "run");
+  send({ type: "done" });
+});
+
+function send(message: WorkerMessage): void {
+  port.postMessage(message);
+}
