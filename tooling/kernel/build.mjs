@@ -11,15 +11,20 @@ const files = new Map();
 const { error, stderr } = await main(
   [
     "assembly/index.ts",
-    "--outFile", "kernel.wasm",
+    "--outFile",
+    "kernel.wasm",
     "-O3",
     "--noAssert",
-    "--runtime", "stub",
+    "--runtime",
+    "stub",
     "--importMemory",
     "--sharedMemory",
-    "--initialMemory", "1",
-    "--maximumMemory", "65536",
-    "--enable", "threads,simd,bulk-memory",
+    "--initialMemory",
+    "1",
+    "--maximumMemory",
+    "65536",
+    "--enable",
+    "threads,simd,bulk-memory",
     "--noExportMemory",
   ],
   { writeFile: (name, contents) => void files.set(name, contents) },
@@ -30,7 +35,9 @@ if (error) {
 }
 const wasm = files.get("kernel.wasm");
 if (sections(wasm).has(11)) {
-  process.stderr.write("The kernel has a data segment (a string, a static array or an assertion's message): kernels own no memory.\n");
+  process.stderr.write(
+    "The kernel has a data segment (a string, a static array or an assertion's message): kernels own no memory.\n",
+  );
   process.exit(1);
 }
 const text = `// Generated from assembly/ by the build.\nexport const kernelBase64 =\n  "${Buffer.from(wasm).toString("base64")}";\n`;

@@ -31,8 +31,9 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createServer({ maxHeaderSize: 16_384, requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) =>
-      this.#answer(request, response),
+    this.#server = createServer(
+      { maxHeaderSize: 16_384, requestTimeout: 10_000, headersTimeout: 5_000 },
+      (request, response) => this.#answer(request, response),
     );
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
@@ -43,7 +44,11 @@ export class HttpServer {
     return new Promise((resolve, reject) => {
       this.#server.once("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${cause.message})`;
-        reject(new EscError("ESC_BIND_FAILED", `${host}:${port} ${why}. Set http.port to another port, or to 0 for any.`, { cause }));
+        reject(
+          new EscError("ESC_BIND_FAILED", `${host}:${port} ${why}. Set http.port to another port, or to 0 for any.`, {
+            cause,
+          }),
+        );
       });
       this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
     });
@@ -57,46 +62,59 @@ export class HttpServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const path = (request.url ?? "/").split("?", 1)[0];
     // A body is nobody's business here: read past it, so that the connection can go on.
     request.resume();
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("Allow", "GET, HEAD");
-      return send(response, 405, JSON_TYPE, JSON.stringify({ code: "ESC_HTTP_METHOD", message: "Only GET and HEAD are served here." }));
+    const { status, type = JSON_TYPE, body, headers } = this.#page(request.method, request.url ?? "/");
+    response.writeHead(status, {
+      "Content-Type": type,
+      "Content-Length": Buffer.byteLength(body),
+      "Cache-Control": "no-store",
+      ...headers,
+    });
+    response.end(body);
+  }
+
+  #page(method: string | undefined, url: string): Page {
+    if (method !== "GET" && method !== "HEAD") {
+      return problem(405, "ESC_HTTP_METHOD", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
     }
-    const { appName, readiness } = this.#options;
-    switch (path) {
+    const { appName, readiness, stats } = this.#options;
+    switch (url.split("?", 1)[0]) {
       case "/healthz":
-        return send(response, 200, JSON_TYPE, JSON.stringify({ status: "ok", app: appName, pid: process.pid, uptimeSeconds: Math.floor(process.uptime()) }));
+        return json(200, { status: "ok", app: appName, pid: process.pid, uptimeSeconds: Math.floor(process.uptime()) });
       case "/readyz": {
         const state = readiness();
-        return send(response, state.ready ? 200 : 503, JSON_TYPE, JSON.stringify(state));
+        return json(state.ready ? 200 : 503, state);
       }
-      case "/metrics":
-        return this.#withStats(response, (stats) =>
-          send(response, 200, PROMETHEUS_CONTENT_TYPE, prometheusText(metricFamilies(stats, readiness().ready))),
-        );
-      case "/api/v1/stats":
-        return this.#withStats(response, (stats) => send(response, 200, JSON_TYPE, JSON.stringify(stats)));
+      case "/metrics": {
+        const counts = stats();
+        if (counts === undefined) return NOT_READY;
+        const body = prometheusText(metricFamilies(counts, readiness().ready));
+        return { status: 200, type: PROMETHEUS_CONTENT_TYPE, body };
+      }
+      case "/api/v1/stats": {
+        const counts = stats();
+        return counts === undefined ? NOT_READY : json(200, counts);
+      }
       default:
-        return send(
-          response,
-          404,
-          JSON_TYPE,
-          JSON.stringify({ code: "ESC_HTTP_NOT_FOUND", message: "There is /healthz, /readyz, /metrics and /api/v1/stats." }),
-        );
+        return problem(404, "ESC_HTTP_NOT_FOUND", "There is /healthz, /readyz, /metrics and /api/v1/stats.");
     }
   }
-
-  #withStats(response: ServerResponse, answer: (stats: Stats) => void): void {
-    const stats = this.#options.stats();
-    if (stats !== undefined) return answer(stats);
-    response.setHeader("Retry-After", "1");
-    send(response, 503, JSON_TYPE, JSON.stringify({ code: "ESC_NOT_READY", message: "The server is starting." }));
-  }
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(body), "Cache-Control": "no-store" });
-  response.end(body);
+interface Page {
+  readonly status: number;
+  readonly type?: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+function json(status: number, value: unknown): Page {
+  return { status, body: JSON.stringify(value) };
+}
+
+function problem(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}): Page {
+  return { ...json(status, { code, message }), headers };
+}
+
+const NOT_READY = problem(503, "ESC_NOT_READY", "The server is starting.", { "Retry-After": "1" });

@@ -48,7 +48,11 @@ export class Pipeline {
    * Makes all regions.
    * @param nextSequences by ring: where its log goes on.
    */
-  static create(config: Config, overrides: readonly TopicOverride[], nextSequences: Readonly<Record<string, number>>): Pipeline {
+  static create(
+    config: Config,
+    overrides: readonly TopicOverride[],
+    nextSequences: Readonly<Record<string, number>>,
+  ): Pipeline {
     const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
     const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
     const topics = { overrides, maxTopics: config.router.max_topics };

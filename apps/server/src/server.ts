@@ -3,7 +3,15 @@
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
 import { LANE_NAMES, type LaneName } from "@esc/events";
-import { CursorFile, type CursorState, cursorFile, DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
+import {
+  CursorFile,
+  type CursorState,
+  cursorFile,
+  DirectoryLock,
+  logDirectory,
+  type Recovery,
+  recoverLog,
+} from "@esc/storage";
 import type { Logger } from "pino";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
@@ -145,7 +153,9 @@ export class Server {
       pipeline.modes.lanes.value = "stop";
       wakeLanes();
       const inTime = await within(lanesDone, graceMs / 4);
-      this.#logger.warn("the grace was too short to process all; the rest is in the log and is taken up after the next start");
+      this.#logger.warn(
+        "the grace was too short to process all; the rest is in the log and is taken up after the next start",
+      );
       if (!inTime) await Promise.all(this.#lanes.map((lane) => lane.terminate()));
     }
     pipeline.modes.log.value = "drain";
@@ -181,10 +191,14 @@ export class Server {
       const recovery = recoverLog(logDirectory(this.#config.storage.path, name));
       recoveries[name] = recovery;
       const { tornTail, damage } = recovery;
-      if (tornTail !== undefined) this.#logger.warn({ lane: name, tornTail }, "cut what a crash had left unfinished at the log's end");
+      if (tornTail !== undefined)
+        this.#logger.warn({ lane: name, tornTail }, "cut what a crash had left unfinished at the log's end");
       for (const place of damage) {
         this.#damaged = true;
-        this.#logger.error({ lane: name, damage: place }, "the log is damaged in the middle; nothing was cut, see esc log verify");
+        this.#logger.error(
+          { lane: name, damage: place },
+          "the log is damaged in the middle; nothing was cut, see esc log verify",
+        );
       }
     }
     return recoveries;
@@ -194,7 +208,11 @@ export class Server {
   async #backlog(lane: LaneName, recovery: Recovery): Promise<LaneStart["backlog"]> {
     const to = recovery.nextSequence;
     const state: CursorState = await new CursorFile(cursorFile(this.#config.storage.path, lane)).read();
-    if (state.kind === "broken") this.#logger.error({ lane, reason: state.reason }, "the cursor is broken; the lane's log is processed from its start");
+    if (state.kind === "broken")
+      this.#logger.error(
+        { lane, reason: state.reason },
+        "the cursor is broken; the lane's log is processed from its start",
+      );
     // A cursor ahead of the log: a log that lost its unsynced end with the machine's power.
     const from = state.kind === "known" ? Math.min(state.nextSequence, to) : 1;
     if (from < to) this.#logger.info({ lane, events: to - from }, "taking up events from the log");

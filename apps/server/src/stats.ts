@@ -42,7 +42,12 @@ export interface Stats {
   readonly refused: Readonly<Record<RefusalName, number>>;
   readonly stored: number;
   readonly bytesReceived: number;
-  readonly connections: { readonly open: number; readonly opened: number; readonly refused: number; readonly stalled: number };
+  readonly connections: {
+    readonly open: number;
+    readonly opened: number;
+    readonly refused: number;
+    readonly stalled: number;
+  };
   readonly datagrams: number;
   readonly topics: number;
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
@@ -114,29 +119,73 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     LANE_NAMES.map((lane) => ({ labels: { lane }, value: read(stats.lanes[lane]) }));
   const byReason = (counts: Readonly<Record<string, number>>): Sample[] =>
     Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }));
-  const counter = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({ name, help, type: "counter", samples });
-  const gauge = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({ name, help, type: "gauge", samples });
+  const counter = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({
+    name,
+    help,
+    type: "counter",
+    samples,
+  });
+  const gauge = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({
+    name,
+    help,
+    type: "gauge",
+    samples,
+  });
   const memory = process.memoryUsage.rss();
   const cpu = process.cpuUsage();
   return [
     gauge("esc_ready", "1 when the server takes events, else 0.", [{ value: ready ? 1 : 0 }]),
-    counter("esc_events_accepted_total", "Events taken, those dropped for want of space included.", byLane((lane) => lane.accepted)),
-    counter("esc_events_processed_total", "Events whose handlers are done.", byLane((lane) => lane.processed)),
-    counter("esc_events_dead_lettered_total", "Events that became dead letters.", byLane((lane) => lane.deadLettered)),
-    counter("esc_events_stored_total", "Events written to the log.", byLane((lane) => lane.stored)),
+    counter(
+      "esc_events_accepted_total",
+      "Events taken, those dropped for want of space included.",
+      byLane((lane) => lane.accepted),
+    ),
+    counter(
+      "esc_events_processed_total",
+      "Events whose handlers are done.",
+      byLane((lane) => lane.processed),
+    ),
+    counter(
+      "esc_events_dead_lettered_total",
+      "Events that became dead letters.",
+      byLane((lane) => lane.deadLettered),
+    ),
+    counter(
+      "esc_events_stored_total",
+      "Events written to the log.",
+      byLane((lane) => lane.stored),
+    ),
     counter("esc_events_dropped_total", "Events dropped, by reason.", byReason(stats.dropped)),
-    counter("esc_events_replayed_total", "Events taken up again from the log after a restart.", [{ value: stats.replayed }]),
+    counter("esc_events_replayed_total", "Events taken up again from the log after a restart.", [
+      { value: stats.replayed },
+    ]),
     counter("esc_frames_refused_total", "Frames refused, by reason.", byReason(stats.refused)),
     counter("esc_received_bytes_total", "Bytes of frames taken.", [{ value: stats.bytesReceived }]),
     counter("esc_connections_opened_total", "TCP connections accepted.", [{ value: stats.connections.opened }]),
-    counter("esc_connections_refused_total", "TCP connections closed at once, over the limit.", [{ value: stats.connections.refused }]),
-    counter("esc_connections_stalled_total", "TCP connections ended inside a frame that got no further.", [{ value: stats.connections.stalled }]),
+    counter("esc_connections_refused_total", "TCP connections closed at once, over the limit.", [
+      { value: stats.connections.refused },
+    ]),
+    counter("esc_connections_stalled_total", "TCP connections ended inside a frame that got no further.", [
+      { value: stats.connections.stalled },
+    ]),
     gauge("esc_connections", "Open TCP connections.", [{ value: stats.connections.open }]),
     counter("esc_datagrams_total", "UDP datagrams received.", [{ value: stats.datagrams }]),
     gauge("esc_topics", "Topics remembered.", [{ value: stats.topics }]),
-    gauge("esc_lane_depth_bytes", "Bytes in the lane that the slowest consumer has not passed.", byLane((lane) => lane.depthBytes)),
-    gauge("esc_lane_capacity_bytes", "Bytes that the lane holds.", byLane((lane) => lane.capacityBytes)),
-    gauge("esc_lane_log_lag_bytes", "Bytes published and not yet durable.", byLane((lane) => lane.cursors.published - lane.cursors.durable)),
+    gauge(
+      "esc_lane_depth_bytes",
+      "Bytes in the lane that the slowest consumer has not passed.",
+      byLane((lane) => lane.depthBytes),
+    ),
+    gauge(
+      "esc_lane_capacity_bytes",
+      "Bytes that the lane holds.",
+      byLane((lane) => lane.capacityBytes),
+    ),
+    gauge(
+      "esc_lane_log_lag_bytes",
+      "Bytes published and not yet durable.",
+      byLane((lane) => lane.cursors.published - lane.cursors.durable),
+    ),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),
   ];

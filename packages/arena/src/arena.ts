@@ -77,7 +77,10 @@ export class Arena {
   static create(options: ArenaOptions): Arena {
     const { bytes } = options;
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes + DIRECTORY_BYTES + PAGE > MAX_BYTES) {
-      throw new ArenaError("ESC_ARENA_SIZE", `An arena takes 1 to ${MAX_BYTES - DIRECTORY_BYTES - PAGE} bytes, not ${bytes}.`);
+      throw new ArenaError(
+        "ESC_ARENA_SIZE",
+        `An arena takes 1 to ${MAX_BYTES - DIRECTORY_BYTES - PAGE} bytes, not ${bytes}.`,
+      );
     }
     const pages = Math.ceil((align(DIRECTORY_BYTES, DEFAULT_ALIGN) + bytes) / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -95,7 +98,10 @@ export class Arena {
   static attach(handle: ArenaHandle): Arena {
     const memory = handle?.memory;
     if (!(memory instanceof WebAssembly.Memory) || !(memory.buffer instanceof SharedArrayBuffer)) {
-      throw new ArenaError("ESC_ARENA_HANDLE", "Arena.attach takes the handle of an arena, as `arena.handle` gives it.");
+      throw new ArenaError(
+        "ESC_ARENA_HANDLE",
+        "Arena.attach takes the handle of an arena, as `arena.handle` gives it.",
+      );
     }
     const arena = new Arena(memory);
     if (Atomics.load(arena.#words, 0) !== MAGIC) {
@@ -124,7 +130,10 @@ export class Arena {
   allocate(name: string, bytes: number, alignment: number = DEFAULT_ALIGN): Region {
     const encoded = new TextEncoder().encode(name);
     if (encoded.length === 0 || encoded.length > NAME_BYTES) {
-      throw new ArenaError("ESC_ARENA_REGION_NAME", `A region's name takes 1 to ${NAME_BYTES} bytes, "${name}" has ${encoded.length}.`);
+      throw new ArenaError(
+        "ESC_ARENA_REGION_NAME",
+        `A region's name takes 1 to ${NAME_BYTES} bytes, "${name}" has ${encoded.length}.`,
+      );
     }
     if (!Number.isSafeInteger(bytes) || bytes < 1 || alignment < 1 || (alignment & (alignment - 1)) !== 0) {
       throw new ArenaError("ESC_ARENA_SIZE", `Region "${name}": ${bytes} bytes aligned to ${alignment} can't be cut.`);
@@ -132,7 +141,10 @@ export class Arena {
     this.#lock();
     try {
       if (this.#find(name) !== undefined) {
-        throw new ArenaError("ESC_ARENA_REGION_EXISTS", `The arena has a region "${name}" already; find it with region().`);
+        throw new ArenaError(
+          "ESC_ARENA_REGION_EXISTS",
+          `The arena has a region "${name}" already; find it with region().`,
+        );
       }
       const count = this.#words[COUNT] as number;
       const address = align(unsigned(this.#words, NEXT), alignment);
@@ -164,7 +176,10 @@ export class Arena {
     const found = this.#find(name);
     if (found === undefined) {
       const known = this.regions().map((region) => region.name);
-      throw new ArenaError("ESC_ARENA_REGION_UNKNOWN", `The arena has no region "${name}". It has: ${known.join(", ") || "none"}.`);
+      throw new ArenaError(
+        "ESC_ARENA_REGION_UNKNOWN",
+        `The arena has no region "${name}". It has: ${known.join(", ") || "none"}.`,
+      );
     }
     return found;
   }
@@ -185,7 +200,11 @@ export class Arena {
     const raw = this.#bytes.slice(entry, entry + NAME_BYTES);
     const end = raw.indexOf(0);
     const name = new TextDecoder().decode(end < 0 ? raw : raw.subarray(0, end));
-    return { name, address: unsigned(this.#words, (entry + NAME_BYTES) / 4), byteLength: unsigned(this.#words, (entry + NAME_BYTES) / 4 + 1) };
+    return {
+      name,
+      address: unsigned(this.#words, (entry + NAME_BYTES) / 4),
+      byteLength: unsigned(this.#words, (entry + NAME_BYTES) / 4 + 1),
+    };
   }
 
   #find(name: string): Region | undefined {

@@ -18,7 +18,10 @@ export function loadKernel<T>(base64: string, arena: Arena): T {
     env: {
       memory: arena.memory,
       abort: (): never => {
-        throw new ArenaError("ESC_KERNEL_ABORT", "A kernel stopped on a failed assertion: its state is not to be used any more.");
+        throw new ArenaError(
+          "ESC_KERNEL_ABORT",
+          "A kernel stopped on a failed assertion: its state is not to be used any more.",
+        );
       },
     },
   });

@@ -97,7 +97,10 @@ export function encodeFrame(event: FrameInput): Uint8Array {
   }
   const bodyBytes = 3 + (event.id ? 16 : 0) + topicBytes + event.payload.length + (event.crc ? 4 : 0);
   if (bodyBytes > 0xffff_ffff) {
-    throw new EscError("ESC_FRAME_TOO_LARGE", `A frame's length is a u32; ${bodyBytes} bytes don't fit. Split the payload.`);
+    throw new EscError(
+      "ESC_FRAME_TOO_LARGE",
+      `A frame's length is a u32; ${bodyBytes} bytes don't fit. Split the payload.`,
+    );
   }
   const frame = Buffer.allocUnsafe(4 + bodyBytes);
   frame.writeUInt32BE(bodyBytes, 0);
@@ -162,12 +165,18 @@ export class AckDecoder {
    * @throws EscError `ESC_ANSWER_INVALID` when the bytes are no answers: end the connection.
    */
   push(chunk: Uint8Array): Answer[] {
-    let bytes = this.#rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) : Buffer.concat([this.#rest, chunk]);
+    let bytes =
+      this.#rest.length === 0
+        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+        : Buffer.concat([this.#rest, chunk]);
     const answers: Answer[] = [];
     while (bytes.length >= 4) {
       const length = bytes.readUInt32BE(0);
       if (length < ANSWER_HEAD || length > ANSWER_MAX_BYTES) {
-        throw new EscError("ESC_ANSWER_INVALID", `An answer of ${length} bytes can't be: is this an EventStreamCore server?`);
+        throw new EscError(
+          "ESC_ANSWER_INVALID",
+          `An answer of ${length} bytes can't be: is this an EventStreamCore server?`,
+        );
       }
       if (bytes.length < 4 + length) break;
       const kind = bytes[4] as number;

@@ -1,5 +1,5 @@
 export { EscError } from "./esc-error.ts";
-export { createCrcTable, crcTable, EventKernel } from "./event-kernel.ts";
+export { crcTable, createCrcTable, EventKernel } from "./event-kernel.ts";
 export {
   AckDecoder,
   type Answer,

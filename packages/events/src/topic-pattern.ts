@@ -42,8 +42,10 @@ export function patternProblem(text: string): string | undefined {
   if (Buffer.byteLength(text) > MAX_TOPIC_BYTES) return `a pattern takes at most ${MAX_TOPIC_BYTES} bytes`;
   const levels = text.split(/[./]/);
   for (const [index, level] of levels.entries()) {
-    if (level.length > 1 && /[*>]/.test(level)) return "a wildcard stands alone in its level (order.* and not order.x*)";
-    if (level === ">" && index !== levels.length - 1) return "`>` stands for the rest, so it can only be the last level";
+    if (level.length > 1 && /[*>]/.test(level))
+      return "a wildcard stands alone in its level (order.* and not order.x*)";
+    if (level === ">" && index !== levels.length - 1)
+      return "`>` stands for the rest, so it can only be the last level";
   }
   return undefined;
 }

@@ -33,7 +33,8 @@ export class PendingAcks {
     const e = this.#entries;
     while (this.#count > 0) {
       const at = this.#first * FIELDS;
-      if ((e[at + 1] as number) > realtime || (e[at + 2] as number) > transactional || (e[at + 3] as number) > batch) break;
+      if ((e[at + 1] as number) > realtime || (e[at + 2] as number) > transactional || (e[at + 3] as number) > batch)
+        break;
       n = e[at] as number;
       this.#first = (this.#first + 1) % ENTRIES;
       this.#count--;

@@ -25,7 +25,10 @@ export class UdpSource {
   constructor(options: UdpSourceOptions, parts: UdpSourceParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#socket = dgram.createSocket({ type: options.host.includes(":") ? "udp6" : "udp4", recvBufferSize: options.bufferBytes });
+    this.#socket = dgram.createSocket({
+      type: options.host.includes(":") ? "udp6" : "udp4",
+      recvBufferSize: options.bufferBytes,
+    });
     this.#socket.on("message", (datagram) => this.#take(datagram));
   }
 

@@ -5,7 +5,18 @@ import type { RecordView } from "@esc/storage";
 /** An event as a handler sees it. Valid during the call (until the promise settles); `copy()` outlives it. */
 export type EventView = Pick<
   RecordView,
-  "sequence" | "timeMs" | "timeNs" | "topic" | "priority" | "source" | "id" | "metadata" | "payload" | "text" | "json" | "copy"
+  | "sequence"
+  | "timeMs"
+  | "timeNs"
+  | "topic"
+  | "priority"
+  | "source"
+  | "id"
+  | "metadata"
+  | "payload"
+  | "text"
+  | "json"
+  | "copy"
 >;
 
 /** Where handlers write lines for people. */

@@ -128,7 +128,8 @@ export class LaneProcessor {
     this.#saveCursor();
     parker.prepare();
     const before = this.#mode();
-    const work = this.#consumer.next(RUN_BYTES, onlyDurable) > 0 || (skipOldest && ring.skipTarget > this.#consumer.position);
+    const work =
+      this.#consumer.next(RUN_BYTES, onlyDurable) > 0 || (skipOldest && ring.skipTarget > this.#consumer.position);
     if (work || before === "stop" || (before === "drain" && this.#drained)) parker.cancel();
     else await parker.parkAsync(this.#nextSequence === this.#savedSequence ? IDLE_MS : CURSOR_MS);
   }
@@ -193,7 +194,13 @@ export class LaneProcessor {
     return undefined;
   }
 
-  async #handleRest(pending: Promise<void>, events: number, next: number, end: number, toPosition: number): Promise<void> {
+  async #handleRest(
+    pending: Promise<void>,
+    events: number,
+    next: number,
+    end: number,
+    toPosition: number,
+  ): Promise<void> {
     await pending;
     this.#nextSequence++;
     this.#consumer.release(next + toPosition, events + 1);
@@ -265,7 +272,12 @@ export class LaneProcessor {
     return undefined;
   }
 
-  async #settle(view: RecordView, first: Promise<void>, handlers: readonly HandlerDefinition["handle"][], from: number): Promise<void> {
+  async #settle(
+    view: RecordView,
+    first: Promise<void>,
+    handlers: readonly HandlerDefinition["handle"][],
+    from: number,
+  ): Promise<void> {
     let result: void | Promise<void> = first;
     let next = from;
     for (;;) {

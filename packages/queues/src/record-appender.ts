@@ -1,6 +1,14 @@
 /** A producer that appends one record at a time, from bytes outside the arena. */
 import type { Arena } from "@esc/arena";
-import { crcTable, EscError, EVENT_ID_BYTES, type Priority, paddedLength, RecordOffset, type Source } from "@esc/events";
+import {
+  crcTable,
+  EscError,
+  EVENT_ID_BYTES,
+  type Priority,
+  paddedLength,
+  RecordOffset,
+  type Source,
+} from "@esc/events";
 import type { RecordRing } from "./record-ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
@@ -49,14 +57,20 @@ export class RecordAppender {
     const { topic, payload, id, metadata } = input;
     const metadataBytes = metadata === undefined ? 0 : metadata.length;
     if (topic.length === 0 || topic.length > 0xffff || metadataBytes > 0xffff) {
-      throw new EscError("ESC_RECORD_TOPIC", `A topic takes 1 to 65535 bytes and metadata at most as many, not ${topic.length} and ${metadataBytes}.`);
+      throw new EscError(
+        "ESC_RECORD_TOPIC",
+        `A topic takes 1 to 65535 bytes and metadata at most as many, not ${topic.length} and ${metadataBytes}.`,
+      );
     }
     if (id !== undefined && id.length !== EVENT_ID_BYTES) {
       throw new EscError("ESC_RECORD_ID", `An event id has ${EVENT_ID_BYTES} bytes, this one has ${id.length}.`);
     }
     const length = paddedLength(RecordOffset.body + EVENT_ID_BYTES + topic.length + 2 + metadataBytes + payload.length);
     if (length > this.#ring.maxRecordBytes) {
-      throw new EscError("ESC_RECORD_TOO_LARGE", `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, a quarter of its ${this.#ring.capacityBytes}.`);
+      throw new EscError(
+        "ESC_RECORD_TOO_LARGE",
+        `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, a quarter of its ${this.#ring.capacityBytes}.`,
+      );
     }
     const topicAt = EVENT_ID_BYTES;
     const metadataAt = topicAt + topic.length;

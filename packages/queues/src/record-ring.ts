@@ -54,7 +54,10 @@ export class RecordRing {
   static create(arena: Arena, name: string, options: RecordRingOptions): RecordRing {
     const { capacityBytes, firstSequence = 1 } = options;
     if (capacityBytes < MIN_CAPACITY || capacityBytes > MAX_CAPACITY || !Number.isInteger(Math.log2(capacityBytes))) {
-      throw new EscError("ESC_RING_CAPACITY", `Ring "${name}": a capacity is a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} bytes, not ${capacityBytes}.`);
+      throw new EscError(
+        "ESC_RING_CAPACITY",
+        `Ring "${name}": a capacity is a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} bytes, not ${capacityBytes}.`,
+      );
     }
     const control = arena.allocate(controlName(name), CONTROL_BYTES);
     const data = arena.allocate(dataName(name), capacityBytes);

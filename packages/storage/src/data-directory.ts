@@ -30,7 +30,10 @@ export interface LaneLog {
  */
 export function findLogs(dir: string): LaneLog[] {
   if (!existsSync(dir) || !statSync(dir).isDirectory()) {
-    throw new EscError("ESC_LOG_NOT_FOUND", `${dir} is not a folder. Give a data directory, its log folder, or one lane's folder.`);
+    throw new EscError(
+      "ESC_LOG_NOT_FOUND",
+      `${dir} is not a folder. Give a data directory, its log folder, or one lane's folder.`,
+    );
   }
   if (listSegments(dir).length > 0) return [{ lane: basename(dir), dir }];
   const root = existsSync(join(dir, "log")) ? join(dir, "log") : dir;
@@ -38,7 +41,10 @@ export function findLogs(dir: string): LaneLog[] {
     .filter((entry) => entry.isDirectory() && listSegments(join(root, entry.name)).length > 0)
     .map((entry) => ({ lane: entry.name, dir: join(root, entry.name) }));
   if (lanes.length === 0 && root === dir) {
-    throw new EscError("ESC_LOG_NOT_FOUND", `${dir} holds no log. Give a data directory, its log folder, or one lane's folder.`);
+    throw new EscError(
+      "ESC_LOG_NOT_FOUND",
+      `${dir} holds no log. Give a data directory, its log folder, or one lane's folder.`,
+    );
   }
   return lanes;
 }
@@ -65,13 +71,19 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
   const problems: string[] = [];
   for (const [index, segment] of segments.entries()) {
     for (const damage of segment.damage) {
-      problems.push(`${damage.path} at byte ${damage.offset}: ${damage.reason} (${damage.bytes} bytes, sequences from ${damage.missingFrom}${damage.missingTo === undefined ? "" : ` to ${damage.missingTo}`})`);
+      problems.push(
+        `${damage.path} at byte ${damage.offset}: ${damage.reason} (${damage.bytes} bytes, sequences from ${damage.missingFrom}${damage.missingTo === undefined ? "" : ` to ${damage.missingTo}`})`,
+      );
     }
     const following = files[index + 1];
     if (following === undefined) continue;
-    if (segment.tornTail !== undefined) problems.push(`${segment.path} at byte ${segment.tornTail.offset}: ${segment.tornTail.reason}, and a later segment exists`);
+    if (segment.tornTail !== undefined)
+      problems.push(
+        `${segment.path} at byte ${segment.tornTail.offset}: ${segment.tornTail.reason}, and a later segment exists`,
+      );
     const next = (segment.lastSequence ?? (files[index]?.firstSequence as number) - 1) + 1;
-    if (following.firstSequence !== next) problems.push(`sequences ${next} to ${following.firstSequence - 1} are missing before ${following.path}`);
+    if (following.firstSequence !== next)
+      problems.push(`sequences ${next} to ${following.firstSequence - 1} are missing before ${following.path}`);
   }
   const good = segments.filter((segment) => segment.records > 0);
   return {

@@ -37,7 +37,10 @@ export class DirectoryLock {
         }
         removeStale(dir, path);
       }
-      throw new EscError("ESC_DATA_DIR_LOCKED", `${dir}: other processes keep taking it. Give each server a directory of its own.`);
+      throw new EscError(
+        "ESC_DATA_DIR_LOCKED",
+        `${dir}: other processes keep taking it. Give each server a directory of its own.`,
+      );
     } finally {
       rmSync(mine, { force: true });
     }

@@ -1,5 +1,13 @@
 export { CursorFile, type CursorState } from "./cursor-file.ts";
-export { checkLog, cursorFile, DEAD_LETTERS, findLogs, type LaneLog, type LogCheck, logDirectory } from "./data-directory.ts";
+export {
+  checkLog,
+  cursorFile,
+  DEAD_LETTERS,
+  findLogs,
+  type LaneLog,
+  type LogCheck,
+  logDirectory,
+} from "./data-directory.ts";
 export { DirectoryLock } from "./directory-lock.ts";
 export { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";
 export { type LogGap, LogReader, type LogReaderOptions } from "./log-reader.ts";

@@ -7,7 +7,14 @@ import { createCrcTable } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface ScanKernel {
-  scanRecords(start: number, end: number, maxLength: number, crcTable: number, expected: number, result: number): number;
+  scanRecords(
+    start: number,
+    end: number,
+    maxLength: number,
+    crcTable: number,
+    expected: number,
+    result: number,
+  ): number;
   findRecord(start: number, end: number, maxLength: number, crcTable: number, atLeast: number, atMost: number): number;
 }
 
@@ -15,7 +22,13 @@ interface ScanKernel {
 export const ScanEnd = { end: 0, partial: 1, badLength: 2, badCrc: 3, badSequence: 4 } as const;
 export type ScanEnd = (typeof ScanEnd)[keyof typeof ScanEnd];
 
-const REASONS = ["", "the record is cut off", "the length can't be a record's", "the CRC-32 doesn't fit", "the sequence isn't the next one"];
+const REASONS = [
+  "",
+  "the record is cut off",
+  "the length can't be a record's",
+  "the CRC-32 doesn't fit",
+  "the sequence isn't the next one",
+];
 
 /** A person's words for why a walk stopped. */
 export function scanEndText(end: ScanEnd): string {
@@ -70,7 +83,14 @@ export class RecordScanner {
 
   /** Offset in [from, to) of a good record whose sequence is in the range, relative to `from`; -1 when there is none. */
   find(from: number, to: number, atLeast: number, atMost: number): number {
-    return this.#kernel.findRecord(this.#start + from, this.#start + to, MAX_RECORD_BYTES, this.#crcTable, atLeast, atMost);
+    return this.#kernel.findRecord(
+      this.#start + from,
+      this.#start + to,
+      MAX_RECORD_BYTES,
+      this.#crcTable,
+      atLeast,
+      atMost,
+    );
   }
 
   /** Bytes of the good records of the last scan. */

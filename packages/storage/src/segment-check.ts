@@ -35,7 +35,11 @@ export interface SegmentCheck {
 }
 
 /** Walks a segment. Reads it whole, in pieces; memory is bounded by the buffer and the longest record. */
-export function checkSegment(path: string, firstSequence: number, scanner: RecordScanner = new RecordScanner()): SegmentCheck {
+export function checkSegment(
+  path: string,
+  firstSequence: number,
+  scanner: RecordScanner = new RecordScanner(),
+): SegmentCheck {
   const fd = openSync(path, "r");
   try {
     return new SegmentWalk(path, fd, firstSequence, scanner).walk();

@@ -137,7 +137,11 @@ export class SegmentedLog {
     } catch (cause) {
       // After a failed sync the system may have thrown the pages away and say yes next time (the "fsyncgate" of 2018):
       // only reading the file again can tell what is there, and that is what opening it anew does.
-      throw this.#fail("ESC_LOG_SYNC_FAILED", "a sync failed, so it isn't known what is on disk. Restart to recover", cause);
+      throw this.#fail(
+        "ESC_LOG_SYNC_FAILED",
+        "a sync failed, so it isn't known what is on disk. Restart to recover",
+        cause,
+      );
     }
   }
 
@@ -172,7 +176,11 @@ export class SegmentedLog {
     try {
       this.#fs.truncate(fd, this.#end);
     } catch (truncateCause) {
-      throw this.#fail("ESC_LOG_SYNC_FAILED", "a write failed and could not be taken back. Restart to recover", truncateCause);
+      throw this.#fail(
+        "ESC_LOG_SYNC_FAILED",
+        "a write failed and could not be taken back. Restart to recover",
+        truncateCause,
+      );
     }
     throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: a write failed (${describe(cause)}).`, { cause });
   }

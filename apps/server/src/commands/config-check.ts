@@ -16,8 +16,12 @@ export function registerConfig(cli: CAC): void {
       try {
         const { config, warnings } = loadConfig({ file, env: process.env, cwd });
         if (config.router.topics_file !== undefined) readTopics(config.router.topics_file, true);
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, file: resolve(cwd, file), warnings, config })}\n`);
-        else process.stdout.write([`${file} is sound.`, ...warnings.map((warning) => `warning: ${warning}`), ""].join("\n"));
+        if (options.json)
+          process.stdout.write(`${JSON.stringify({ ok: true, file: resolve(cwd, file), warnings, config })}\n`);
+        else
+          process.stdout.write(
+            [`${file} is sound.`, ...warnings.map((warning) => `warning: ${warning}`), ""].join("\n"),
+          );
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         if (options.json) process.stdout.write(`${JSON.stringify({ ok: false, problems: error.problems })}\n`);

@@ -1,8 +1,16 @@
 /** `esc log verify|stat|cat DIR`: what a log on disk holds. Works on a running server's directory too: it only reads. */
 import { resolve } from "node:path";
-import type { CAC } from "cac";
 import { TopicPattern } from "@esc/events";
-import { checkLog, findLogs, type LaneLog, type LogCheck, LogReader, listSegments, type RecordView } from "@esc/storage";
+import {
+  checkLog,
+  findLogs,
+  type LaneLog,
+  type LogCheck,
+  LogReader,
+  listSegments,
+  type RecordView,
+} from "@esc/storage";
+import type { CAC } from "cac";
 import { ExitCode, UsageError, wholeNumber } from "./usage-error.ts";
 
 interface LogOptions {
@@ -53,26 +61,42 @@ function verify(logs: readonly LaneLog[], { json }: LogOptions): void {
 }
 
 function describe(check: LogCheck): string {
-  const range = check.firstSequence === undefined ? "empty" : `sequences ${check.firstSequence} to ${check.lastSequence}`;
-  const lines = [`${check.lane}: ${check.records} records in ${check.segments.length} segments, ${check.bytes} bytes, ${range}`];
+  const range =
+    check.firstSequence === undefined ? "empty" : `sequences ${check.firstSequence} to ${check.lastSequence}`;
+  const lines = [
+    `${check.lane}: ${check.records} records in ${check.segments.length} segments, ${check.bytes} bytes, ${range}`,
+  ];
   const torn = check.segments.at(-1)?.tornTail;
-  if (torn !== undefined) lines.push(`  unfinished at its end: ${torn.bytes} bytes from byte ${torn.offset} on (a write under way, or cut off by a crash)`);
+  if (torn !== undefined)
+    lines.push(
+      `  unfinished at its end: ${torn.bytes} bytes from byte ${torn.offset} on (a write under way, or cut off by a crash)`,
+    );
   return `${[...lines, ...check.problems.map((problem) => `  DAMAGE ${problem}`)].join("\n")}\n`;
 }
 
 function stat(logs: readonly LaneLog[], { json }: LogOptions): void {
   const lanes = logs.map(({ lane, dir }) => {
     const segments = listSegments(dir);
-    return { lane, segments: segments.length, bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0), firstSequence: segments[0]?.firstSequence };
+    return {
+      lane,
+      segments: segments.length,
+      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+      firstSequence: segments[0]?.firstSequence,
+    };
   });
   if (json) process.stdout.write(`${JSON.stringify({ lanes })}\n`);
-  else for (const { lane, segments, bytes, firstSequence } of lanes) process.stdout.write(`${lane}: ${segments} segments, ${bytes} bytes, from sequence ${firstSequence}\n`);
+  else
+    for (const { lane, segments, bytes, firstSequence } of lanes)
+      process.stdout.write(`${lane}: ${segments} segments, ${bytes} bytes, from sequence ${firstSequence}\n`);
 }
 
 function cat(logs: readonly LaneLog[], options: LogOptions): void {
   const pattern = options.topic === undefined ? undefined : new TopicPattern(options.topic);
   const fromSequence = options.from === undefined ? 1 : wholeNumber("--from", options.from, 1, Number.MAX_SAFE_INTEGER);
-  const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber("--limit", options.limit, 0, Number.MAX_SAFE_INTEGER);
+  const limit =
+    options.limit === undefined
+      ? Number.POSITIVE_INFINITY
+      : wholeNumber("--limit", options.limit, 0, Number.MAX_SAFE_INTEGER);
   for (const { lane, dir } of logs) {
     using reader = new LogReader({
       dir,
@@ -124,7 +148,11 @@ function jsonLine(lane: string, view: RecordView): string {
     source: view.source,
     topic: view.topic,
     ...(id && { id: Buffer.from(id).toString("hex") }),
-    ...(metadata.size > 0 && { metadata: Object.fromEntries([...metadata].map(([key, value]) => [key, asText(value) ?? Buffer.from(value).toString("base64")])) }),
+    ...(metadata.size > 0 && {
+      metadata: Object.fromEntries(
+        [...metadata].map(([key, value]) => [key, asText(value) ?? Buffer.from(value).toString("base64")]),
+      ),
+    }),
     ...(text === undefined ? { payloadBase64: Buffer.from(payload).toString("base64") } : { payload: text }),
   })}\n`;
 }

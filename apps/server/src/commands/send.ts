@@ -1,9 +1,9 @@
 /** `esc send`: puts events on the wire, with a progress bar and a summary. */
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EscError, PRIORITY_NAMES, type PriorityName } from "@esc/events";
 import type { CAC } from "cac";
 import { SingleBar } from "cli-progress";
-import { EscError, PRIORITY_NAMES, type PriorityName } from "@esc/events";
 import { type Batch, type FrameSpec, fileBatches, generatedBatches } from "../send/frame-batches.ts";
 import { type Sender, TcpSender, UdpSender } from "../send/sender.ts";
 import { ExitCode, UsageError, wholeNumber } from "./usage-error.ts";
@@ -74,7 +74,9 @@ async function send(options: SendOptions): Promise<{ summary: SendSummary; code:
   const spec = frameSpec(options);
   const count =
     options.count === undefined
-      ? options.file === undefined ? 1 : Number.POSITIVE_INFINITY
+      ? options.file === undefined
+        ? 1
+        : Number.POSITIVE_INFINITY
       : wholeNumber("--count", options.count, 1, Number.MAX_SAFE_INTEGER);
   const rate = options.rate === undefined ? Number.POSITIVE_INFINITY : wholeNumber("--rate", options.rate, 1, 1e9);
   const port = wholeNumber("--port", options.port ?? (udp ? 9001 : 9000), 1, 65_535);
@@ -126,7 +128,12 @@ async function send(options: SendOptions): Promise<{ summary: SendSummary; code:
       refused: Object.fromEntries(refused),
       ...(failure && { error: failure.message }),
     },
-    code: failure?.code === "ESC_CONNECTION_LOST" ? ExitCode.failed : failure || incomplete ? ExitCode.incomplete : ExitCode.ok,
+    code:
+      failure?.code === "ESC_CONNECTION_LOST"
+        ? ExitCode.failed
+        : failure || incomplete
+          ? ExitCode.incomplete
+          : ExitCode.ok,
   };
 }
 
@@ -163,7 +170,12 @@ function cut(batch: Batch, frames: number): Batch {
 
 function progressBar(count: number): SingleBar | undefined {
   if (!process.stderr.isTTY || !Number.isFinite(count) || count < 1_000) return undefined;
-  const bar = new SingleBar({ format: "{bar} {percentage}% {value}/{total} events", stream: process.stderr, fps: 10, hideCursor: true });
+  const bar = new SingleBar({
+    format: "{bar} {percentage}% {value}/{total} events",
+    stream: process.stderr,
+    fps: 10,
+    hideCursor: true,
+  });
   bar.start(count, 0);
   return bar;
 }

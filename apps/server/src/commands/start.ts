@@ -28,7 +28,10 @@ export function registerStart(cli: CAC): void {
       });
       const startedAt = performance.now();
       const addresses = await server.start();
-      logger.info({ ...addresses, data: loaded.config.storage.path, ms: Math.round(performance.now() - startedAt) }, "ready");
+      logger.info(
+        { ...addresses, data: loaded.config.storage.path, ms: Math.round(performance.now() - startedAt) },
+        "ready",
+      );
       process.stderr.write(banner(loaded.config, addresses));
       stopOnSignal(server, logger);
     });

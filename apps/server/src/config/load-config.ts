@@ -34,7 +34,8 @@ export function loadConfig({ file, env, cwd }: LoadConfigOptions): LoadedConfig 
   const raw: Record<string, unknown> = source === undefined ? {} : source.value;
   const fromEnv = applyEnvironment(raw, env);
   const parsed = configSchema.safeParse(raw);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, raw, source, fromEnv)));
+  if (!parsed.success)
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, raw, source, fromEnv)));
   const config = parsed.data;
   checkTogether(config, source, fromEnv);
   const fileDir = path === undefined ? cwd : dirname(path);
@@ -82,7 +83,8 @@ function readYaml(path: string, name: string): YamlSource {
   } catch (error) {
     throw fail((error as Error).message);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw fail("must hold keys and values (a YAML map)", at(0));
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw fail("must hold keys and values (a YAML map)", at(0));
   return {
     name,
     value: value as Record<string, unknown>,
@@ -123,7 +125,10 @@ function applyEnvironment(raw: Record<string, unknown>, env: LoadConfigOptions["
     if (!name.startsWith("ESC_") || value === undefined || OTHER_VARIABLES.has(name)) continue;
     const path = byName.get(name);
     if (path === undefined) {
-      problems.push({ where: name, what: `this environment variable stands for no key.${didYouMean(name, [...byName.keys()])}` });
+      problems.push({
+        where: name,
+        what: `this environment variable stands for no key.${didYouMean(name, [...byName.keys()])}`,
+      });
       continue;
     }
     let at = raw;
@@ -140,7 +145,11 @@ function applyEnvironment(raw: Record<string, unknown>, env: LoadConfigOptions["
 }
 
 function variableValue(path: readonly string[], value: string): unknown {
-  if (path[0] === "handlers") return value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  if (path[0] === "handlers")
+    return value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
   try {
     // Numbers and flags as YAML writes them; a path or a host stays what it is.
     const scalar: unknown = parse(value);
@@ -166,16 +175,29 @@ function problemsOf(
       return { where: where(path), key: path.join("."), what: `unknown key.${didYouMean(key, [...new Set(known)])}` };
     });
   }
-  const found = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], raw);
-  const expected = issue.code === "invalid_type" && issue.expected === "object" ? "keys and values (a map)" : issue.message;
-  return [{ where: where(issue.path), key: issue.path.join("."), what: `expected ${expected}, found ${JSON.stringify(found)}` }];
+  const found = issue.path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+    raw,
+  );
+  const expected =
+    issue.code === "invalid_type" && issue.expected === "object" ? "keys and values (a map)" : issue.message;
+  return [
+    {
+      where: where(issue.path),
+      key: issue.path.join("."),
+      what: `expected ${expected}, found ${JSON.stringify(found)}`,
+    },
+  ];
 }
 
 /** What holds between keys. */
 function checkTogether(config: Config, source: YamlSource | undefined, fromEnv: ReadonlyMap<string, string>): void {
   const { router, dead_letters, ingestion } = config;
   const problems: ConfigProblem[] = [];
-  for (const [key, size] of [["router.buffer_size", router.buffer_size], ["dead_letters.buffer_size", dead_letters.buffer_size]] as const) {
+  for (const [key, size] of [
+    ["router.buffer_size", router.buffer_size],
+    ["dead_letters.buffer_size", dead_letters.buffer_size],
+  ] as const) {
     const most = (size * BYTES_PER_EVENT) / 4 - 8_192;
     if (ingestion.max_frame_bytes > most) {
       problems.push({
@@ -189,7 +211,10 @@ function checkTogether(config: Config, source: YamlSource | undefined, fromEnv: 
 }
 
 function stands(raw: Record<string, unknown>, key: string): boolean {
-  return key.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], raw) !== undefined;
+  return (
+    key.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], raw) !==
+    undefined
+  );
 }
 
 function warningsOf({ router, numa }: Config): string[] {

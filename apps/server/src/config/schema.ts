@@ -8,16 +8,14 @@ const UNITS: Readonly<Record<string, number>> = { B: 1, KIB, MIB, GIB: KIB * MIB
 /** Bytes: a number, or a string with a unit (`64KiB`, `4 MiB`). */
 function bytes(least: number, most: number): z.ZodType<number> {
   const expected = `a size from ${least} to ${most} bytes, as a number or like 4MiB`;
-  return z
-    .union([z.number(), z.string()], { error: expected })
-    .transform((value, context) => {
-      const match = /^(\d+)\s*([a-z]*)$/i.exec(String(value).trim());
-      const unit = UNITS[(match?.[2] || "B").toUpperCase()];
-      const size = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
-      if (size >= least && size <= most) return size;
-      context.addIssue({ code: "custom", message: expected });
-      return z.NEVER;
-    });
+  return z.union([z.number(), z.string()], { error: expected }).transform((value, context) => {
+    const match = /^(\d+)\s*([a-z]*)$/i.exec(String(value).trim());
+    const unit = UNITS[(match?.[2] || "B").toUpperCase()];
+    const size = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+    if (size >= least && size <= most) return size;
+    context.addIssue({ code: "custom", message: expected });
+    return z.NEVER;
+  });
 }
 
 function whole(least: number, most: number): z.ZodNumber {
@@ -27,7 +25,9 @@ function whole(least: number, most: number): z.ZodNumber {
 
 function powerOfTwo(least: number, most: number): z.ZodType<number> {
   const error = `a power of two from ${least} to ${most}`;
-  return z.number({ error }).refine((value) => value >= least && value <= most && Number.isInteger(Math.log2(value)), { error });
+  return z
+    .number({ error })
+    .refine((value) => value >= least && value <= most && Number.isInteger(Math.log2(value)), { error });
 }
 
 const flag = z.boolean({ error: "true or false" });

@@ -31,11 +31,17 @@ export function parseTopics(text: string, file: string): TopicOverride[] {
       continue;
     }
     const pattern = rule.slice(0, colon).trim();
-    const name = rule.slice(colon + 1).trim().toUpperCase();
+    const name = rule
+      .slice(colon + 1)
+      .trim()
+      .toUpperCase();
     const problem = patternProblem(pattern);
     if (problem !== undefined) problems.push({ where, what: `topic "${pattern}": ${problem}` });
     if (!(name in Priority)) {
-      problems.push({ where, what: `"${name}" is no priority (${PRIORITY_NAMES.join(", ")}).${didYouMean(name, PRIORITY_NAMES)}` });
+      problems.push({
+        where,
+        what: `"${name}" is no priority (${PRIORITY_NAMES.join(", ")}).${didYouMean(name, PRIORITY_NAMES)}`,
+      });
     }
     if (problem !== undefined || !(name in Priority)) continue;
     const priority = Priority[name as PriorityName];
@@ -61,7 +67,13 @@ export function readTopics(file: string, required: boolean): TopicOverride[] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && !required) return [];
-    throw new ConfigError([{ where: file, key: "router.topics_file", what: code === "ENOENT" ? "there is no such file" : `can't be read (${code})` }]);
+    throw new ConfigError([
+      {
+        where: file,
+        key: "router.topics_file",
+        what: code === "ENOENT" ? "there is no such file" : `can't be read (${code})`,
+      },
+    ]);
   }
   return parseTopics(text, file);
 }

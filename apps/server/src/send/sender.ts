@@ -39,7 +39,9 @@ export class TcpSender implements Sender {
     this.#socket = socket;
     this.#options = options;
     socket.on("data", (chunk) => this.#hear(chunk as Buffer));
-    socket.on("error", (error) => this.#fail(new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${error.message}.`, { cause: error })));
+    socket.on("error", (error) =>
+      this.#fail(new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${error.message}.`, { cause: error })),
+    );
     socket.on("close", () => {
       this.#closed = true;
       this.#moved();
@@ -53,7 +55,13 @@ export class TcpSender implements Sender {
     return new Promise((resolve, reject) => {
       const socket = net.connect({ host, port, noDelay: true });
       socket.once("error", (cause) =>
-        reject(new EscError("ESC_CONNECT_FAILED", `No connection to ${host}:${port} (${cause.message}). Is the server running?`, { cause })),
+        reject(
+          new EscError(
+            "ESC_CONNECT_FAILED",
+            `No connection to ${host}:${port} (${cause.message}). Is the server running?`,
+            { cause },
+          ),
+        ),
       );
       socket.once("connect", () => {
         socket.removeAllListeners("error");
@@ -67,11 +75,16 @@ export class TcpSender implements Sender {
   }
 
   async write(bytes: Uint8Array, frames: number): Promise<void> {
-    while (this.#options.ack && this.#sent > this.#settled && this.#sent + frames - this.#settled > this.#options.window) {
+    while (
+      this.#options.ack &&
+      this.#sent > this.#settled &&
+      this.#sent + frames - this.#settled > this.#options.window
+    ) {
       await this.#waitForProgress("no acknowledgement came");
     }
     this.#sent += frames;
-    if (!this.#socket.write(bytes)) await this.#waitForProgress("the server reads no more", () => this.#socket.writableNeedDrain);
+    if (!this.#socket.write(bytes))
+      await this.#waitForProgress("the server reads no more", () => this.#socket.writableNeedDrain);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -102,7 +115,10 @@ export class TcpSender implements Sender {
     if (this.#failure !== undefined) throw this.#failure;
     if (outcome === "late" && still()) throw new EscError("ESC_NO_ANSWER", `After ${timeoutMs} ms ${what}.`);
     if (this.#closed && this.#options.ack && this.#settled < this.#sent) {
-      throw new EscError("ESC_CONNECTION_LOST", `The server closed the connection with ${this.#sent - this.#settled} frames unanswered.`);
+      throw new EscError(
+        "ESC_CONNECTION_LOST",
+        `The server closed the connection with ${this.#sent - this.#settled} frames unanswered.`,
+      );
     }
   }
 
@@ -170,12 +186,18 @@ export class UdpSender implements Sender {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (bytes.length > MAX_DATAGRAM_BYTES) {
-      throw new EscError("ESC_DATAGRAM_TOO_LARGE", `A datagram takes ${MAX_DATAGRAM_BYTES} bytes, these frames have ${bytes.length}: use TCP or a smaller --size.`);
+      throw new EscError(
+        "ESC_DATAGRAM_TOO_LARGE",
+        `A datagram takes ${MAX_DATAGRAM_BYTES} bytes, these frames have ${bytes.length}: use TCP or a smaller --size.`,
+      );
     }
     this.#inFlight++;
     this.#socket.send(bytes, (error) => {
       this.#inFlight--;
-      if (error) this.#failure ??= new EscError("ESC_SEND_FAILED", `A datagram could not be sent: ${error.message}.`, { cause: error });
+      if (error)
+        this.#failure ??= new EscError("ESC_SEND_FAILED", `A datagram could not be sent: ${error.message}.`, {
+          cause: error,
+        });
     });
     while (this.#inFlight >= MAX_IN_FLIGHT) await sleep(0);
     if (this.#failure !== undefined) throw this.#failure;

@@ -84,6 +84,10 @@ async function bound(key: string, at: { host: string; port: number }, listen: ()
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${message})`;
-    throw new EscError("ESC_BIND_FAILED", `${at.host}:${at.port} ${why}. Set ${key} to another port, or to 0 for any.`, { cause: error });
+    throw new EscError(
+      "ESC_BIND_FAILED",
+      `${at.host}:${at.port} ${why}. Set ${key} to another port, or to 0 for any.`,
+      { cause: error },
+    );
   }
 }

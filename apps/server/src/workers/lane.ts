@@ -64,7 +64,10 @@ async function loadHandlers(paths: readonly string[]): Promise<Handler[]> {
       throw new EscError("ESC_HANDLER_LOAD", `handlers: ${path} can't be loaded: ${why}.`, { cause: error });
     }
     if (loaded.default === undefined) {
-      throw new EscError("ESC_HANDLER_LOAD", `handlers: ${path} has no default export: export default defineHandler({ … }).`);
+      throw new EscError(
+        "ESC_HANDLER_LOAD",
+        `handlers: ${path} has no default export: export default defineHandler({ … }).`,
+      );
     }
     handlers.push(...toHandlers(loaded.default, path));
   }

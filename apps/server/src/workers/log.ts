@@ -33,7 +33,12 @@ await startWorker(port, () => {
     syncIntervalMs: storage.sync_interval_ms,
     now: () => performance.now(),
     onState: (lane, state) =>
-      send({ type: "log-state", lane, state: state.kind, message: state.kind === "writing" ? "" : state.error.message }),
+      send({
+        type: "log-state",
+        lane,
+        state: state.kind,
+        message: state.kind === "writing" ? "" : state.error.message,
+      }),
   });
   send({ type: "ready", slots: LOGGED.map((name) => writer.slots[order.indexOf(name)] as number) });
   writer.run(() => pipeline.modes.log.value !== "run");

@@ -25,10 +25,19 @@ export type LogLevel = "info" | "warn" | "error";
 
 /** From a worker. */
 export type WorkerMessage =
-  | { readonly type: "ready"; readonly ports?: { readonly tcp?: number; readonly udp?: number }; readonly slots?: readonly number[] }
+  | {
+      readonly type: "ready";
+      readonly ports?: { readonly tcp?: number; readonly udp?: number };
+      readonly slots?: readonly number[];
+    }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "line"; readonly level: LogLevel; readonly message: string }
-  | { readonly type: "log-state"; readonly lane: string; readonly state: "writing" | "waiting" | "failed"; readonly message: string }
+  | {
+      readonly type: "log-state";
+      readonly lane: string;
+      readonly state: "writing" | "waiting" | "failed";
+      readonly message: string;
+    }
   | { readonly type: "quiet" }
   | { readonly type: "done" };
 
