@@ -15,6 +15,8 @@ export interface ConnectionSocket {
   readonly waitingBytes: number;
   /** Sends what waits, then ends. */
   end(): void;
+  /** As {@link end}, for a client whose bytes can't be understood any more: they are read and thrown away for a while. */
+  cutOff(): void;
   pause(): void;
   resume(): void;
 }
@@ -49,6 +51,7 @@ export class Connection {
   #blocked = false;
   #choked = false;
   #ended = false;
+  #cut = false;
   #finished = false;
 
   constructor(options: ConnectionOptions) {
@@ -84,7 +87,7 @@ export class Connection {
    * @returns whether to go on reading.
    */
   read(length: number): boolean {
-    if (this.#finished) return false;
+    if (this.#cut) return true;
     const { bytes, readStart } = this.#input;
     if (this.#carried > 0) {
       if (this.#blocked || this.#carried + length < this.#frameBytes) {
@@ -132,13 +135,14 @@ export class Connection {
   }
 
   get #flowing(): boolean {
-    return !this.#blocked && !this.#choked && !this.#finished;
+    return this.#cut || (!this.#blocked && !this.#choked && !this.#finished);
   }
 
   #finishIfSettled(): void {
     if (this.#ended && !this.#finished && this.settled) {
       this.#finished = true;
-      this.#socket.end();
+      if (this.#cut) this.#socket.cutOff();
+      else this.#socket.end();
     }
   }
 
@@ -201,9 +205,9 @@ export class Connection {
   /** A length over the limit: where the next frame begins can't be known. */
   #cutOff(): void {
     this.#ended = true;
+    this.#cut = true;
     this.#carried = 0;
     this.#finishIfSettled();
-    if (!this.#finished) this.#socket.pause();
   }
 
   #answer(bytes: Uint8Array): void {

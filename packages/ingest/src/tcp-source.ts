@@ -44,9 +44,7 @@ export class TcpSource {
     this.#options = options;
     this.#parts = parts;
     this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
-    this.#server.maxConnections = options.maxConnections;
     this.#server.on("connection", (socket) => this.#accept(socket));
-    this.#server.on("drop", () => parts.counters.add("connections.refused"));
   }
 
   /** Binds; resolves with the port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
@@ -113,6 +111,12 @@ export class TcpSource {
 
   #accept(accepted: net.Socket): void {
     const { counters, input, scanner, gate } = this.#parts;
+    // Counted here and not by the server's `maxConnections`: what is taken over below never closes in its eyes.
+    if (this.#closing || this.#connections.size >= this.#options.maxConnections) {
+      counters.add("connections.refused");
+      accepted.destroy();
+      return;
+    }
     // Node reads accepted sockets into a buffer of its own, a new one every 64 KiB. A socket built around the same
     // handle with `onread` reads straight into the arena: no copy, and nothing for the collector.
     const owner = accepted as unknown as HandleOwner;
@@ -179,6 +183,9 @@ export class TcpSource {
   }
 }
 
+/** How long a client that was cut off may go on sending before its connection is reset. */
+const LINGER_MS = 2_000;
+
 /** A socket as a connection sees it. */
 class SocketFace implements ConnectionSocket {
   readonly #socket: net.Socket;
@@ -197,6 +204,15 @@ class SocketFace implements ConnectionSocket {
 
   end(): void {
     if (!this.#socket.destroyed) this.#socket.end();
+  }
+
+  cutOff(): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.end();
+    // Closing with bytes unread resets the connection, and the reset may overtake the refusal: read on for a while.
+    this.#socket.resume();
+    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 
   pause(): void {

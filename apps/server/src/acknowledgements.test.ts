@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { Answers, connect, finish, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
+import { accountedFor, ServerProcess } from "./testing/server-process.fixture.ts";
+
+const ACK = 0x20;
+
+test("a connection that asks hears that its frames are durable; one that doesn't hears nothing", async () => {
+  await using server = await ServerProcess.start();
+  const asking = await connect(server.tcpPort);
+  const silent = await connect(server.tcpPort);
+  const answers = new Answers(asking);
+  const unwanted = new Answers(silent);
+  for (let i = 0; i < 10; i++) {
+    await writeAll(asking, plainFrame((i % 5) | ACK, "order.created", `event ${i}`));
+    await writeAll(silent, plainFrame(i % 5, "order.created", `event ${i}`));
+  }
+  await answers.until(() => answers.durable === 10);
+  expect(answers.all.every(({ kind }) => kind === 1)).toBe(true);
+  await finish(silent);
+  expect(unwanted.all).toEqual([]);
+  const stats = await server.stats();
+  expect(stats.lanes.transactional.cursors.durableSequence).toBeGreaterThan(4);
+});
+
+test("a refused frame is named by its number, with code and reason, and the frames around it are acknowledged", async () => {
+  await using server = await ServerProcess.start();
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  const bad = plainFrame(7 | ACK, "order.created", "priority 7");
+  await writeAll(socket, Buffer.concat([plainFrame(2 | ACK, "a", "1"), bad, plainFrame(2 | ACK, "a", "3")]));
+  await answers.until(() => answers.durable === 3);
+  expect(answers.all.filter(({ kind }) => kind === 2)).toEqual([
+    { kind: 2, n: 2, code: 3, text: "the priority must be 0 to 4" },
+  ]);
+  expect((await server.stats()).refused.priority).toBe(1);
+});
+
+test("a client that has sent its end still gets what it is owed, then the server's end", async () => {
+  await using server = await ServerProcess.start();
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  // BATCH syncs at an interval unless an acknowledgement waits: the answer must not wait for it.
+  await writeAll(socket, plainFrame(0 | ACK, "report.daily", "x"));
+  await finish(socket);
+  expect(answers.durable).toBe(1);
+});
+
+test("a length over the limit is told with code 8, after what came before is acknowledged, and ends the connection", async () => {
+  await using server = await ServerProcess.start();
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  await writeAll(socket, Buffer.concat([plainFrame(2 | ACK, "a", "1"), Buffer.from([0x7f, 0xff, 0xff, 0xff, 1, 2, 3])]));
+  await new Promise((resolve) => socket.once("close", resolve));
+  expect(answers.durable).toBe(1);
+  expect(answers.all.find(({ kind }) => kind === 2)).toMatchObject({ n: 2, code: 8 });
+});
+
+test("a frame that arrives byte by byte is taken whole", async () => {
+  await using server = await ServerProcess.start();
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  const bytes = Buffer.concat([plainFrame(3 | ACK, "slow.client", "abc"), plainFrame(1 | ACK, "slow.client", "def")]);
+  for (const byte of bytes) {
+    await writeAll(socket, Buffer.from([byte]));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await answers.until(() => answers.durable === 2);
+  await finish(socket);
+});
+
+test("the largest frame is taken, in pieces of any size", async () => {
+  await using server = await ServerProcess.start();
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  const largest = plainFrame(2 | ACK, "big", Buffer.alloc(1_048_576 - 3 - 3, 7));
+  expect(largest.length).toBe(4 + 1_048_576);
+  await writeAll(socket, Buffer.concat([largest, largest, plainFrame(2 | ACK, "small", "x")]));
+  await answers.until(() => answers.durable === 3);
+  await finish(socket);
+  expect((await server.stats()).accepted).toBe(3);
+});
+
+test("clients that vanish in the middle of everything leave no connection and no doubt behind", async () => {
+  await using server = await ServerProcess.start();
+  const whole = plainFrame(2 | ACK, "order.created", "x".repeat(100));
+  for (let i = 0; i < 200; i++) {
+    const socket = await connect(server.tcpPort);
+    socket.on("error", () => undefined);
+    const frames = Buffer.concat(Array.from({ length: 50 }, () => whole));
+    socket.write(frames.subarray(0, frames.length - (i % whole.length)));
+    if (i % 2 === 0) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+  const stats = await server.statsWhen((s) => s.connections.open === 0 && accountedFor(s) === s.accepted && s.stored === s.accepted);
+  expect(stats.connections.open).toBe(0);
+  expect(accountedFor(stats)).toBe(stats.accepted);
+  expect(stats.stored).toBe(stats.accepted);
+});
+
+test("a client that sends and never reads its answers is read no further, and harms nobody", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_INGESTION_TCP_ACKBUFFERBYTES: "4KiB" } });
+  const greedy = await connect(server.tcpPort);
+  greedy.on("error", () => undefined);
+  greedy.pause();
+  const refused = Buffer.concat(Array.from({ length: 2_000 }, () => plainFrame(7 | ACK, "a", "")));
+  let written = 0;
+  while (greedy.write(refused) && written < 100) written++;
+  for (let i = 0; i < 200 && !greedy.writableNeedDrain; i++) {
+    greedy.write(refused);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const polite = await connect(server.tcpPort);
+  const answers = new Answers(polite);
+  await writeAll(polite, plainFrame(2 | ACK, "a", "1"));
+  await answers.until(() => answers.durable === 1);
+  expect(await server.residentBytes()).toBeLessThan(400 * 1_048_576);
+  greedy.destroy();
+  await finish(polite);
+});
+
+test("one connection over the limit is closed at once and counted", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_INGESTION_TCP_MAXCONNECTIONS: "2" } });
+  const first = await connect(server.tcpPort);
+  const second = await connect(server.tcpPort);
+  await server.statsWhen((s) => s.connections.open === 2);
+  const third = await connect(server.tcpPort);
+  third.on("error", () => undefined);
+  await new Promise((resolve) => third.once("close", resolve));
+  expect((await server.stats()).connections.refused).toBe(1);
+  first.destroy();
+  second.destroy();
+});
