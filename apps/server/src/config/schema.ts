@@ -117,15 +117,33 @@ export const configSchema = z.strictObject({
   shutdown: z.strictObject({ grace_ms: whole(100, 3_600_000).default(10_000) }).prefault({}),
 });
 
-/** The configuration as the server uses it; paths are absolute. */
-export type Config = z.output<typeof configSchema>;
+/**
+ * The configuration as the server uses it: the file's keys by the file's names; sizes in bytes, times in milliseconds,
+ * paths absolute. Never changes.
+ */
+export type Config = Immutable<z.output<typeof configSchema>>;
+
+type Immutable<Value> = Value extends object ? { readonly [Key in keyof Value]: Immutable<Value[Key]> } : Value;
 
 /** Bytes of ring per unit of a `buffer_size`: what a usual event takes with its header, rounded up. */
 export const BYTES_PER_EVENT = 128;
 
 /** The path of every key that takes a value, in the schema's order. */
-export function leafPaths(schema: z.ZodType = configSchema, path: readonly string[] = []): string[][] {
+export function leafPaths(): string[][] {
+  return [...leaves(configSchema, [])].map(([path]) => path);
+}
+
+/** The schema of one key's value. */
+export function leafSchema(path: readonly string[]): z.ZodType | undefined {
+  for (const [leaf, schema] of leaves(configSchema, [])) if (leaf.join(".") === path.join(".")) return schema;
+  return undefined;
+}
+
+function* leaves(schema: z.ZodType, path: readonly string[]): Generator<[string[], z.ZodType]> {
   const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema;
-  if (!(inner instanceof z.ZodObject)) return [[...path]];
-  return Object.entries(inner.shape).flatMap(([key, child]) => leafPaths(child as z.ZodType, [...path, key]));
+  if (!(inner instanceof z.ZodObject)) {
+    yield [[...path], inner];
+    return;
+  }
+  for (const [key, child] of Object.entries(inner.shape)) yield* leaves(child as z.ZodType, [...path, key]);
 }

@@ -14,8 +14,9 @@ const MAX_BYTES = 1_048_576;
  * @throws ConfigError `ESC_CONFIG_INVALID` naming every line that is wrong.
  */
 export function parseTopics(text: string, file: string): TopicOverride[] {
-  const lines = text.split(/\r?\n/);
-  if (lines.length > MAX_LINES || text.length > MAX_BYTES) {
+  // Some editors put a byte order mark first.
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  if (lines.length > MAX_LINES || Buffer.byteLength(text) > MAX_BYTES) {
     throw new ConfigError([{ where: file, what: `takes at most ${MAX_LINES} lines and ${MAX_BYTES} bytes` }]);
   }
   const problems: ConfigProblem[] = [];
@@ -38,10 +39,7 @@ export function parseTopics(text: string, file: string): TopicOverride[] {
     const problem = patternProblem(pattern);
     if (problem !== undefined) problems.push({ where, what: `topic "${pattern}": ${problem}` });
     if (!(name in Priority)) {
-      problems.push({
-        where,
-        what: `"${name}" is no priority (${PRIORITY_NAMES.join(", ")}).${didYouMean(name, PRIORITY_NAMES)}`,
-      });
+      problems.push({ where, what: `"${name}" is no priority.${didYouMean(name, PRIORITY_NAMES)}` });
     }
     if (problem !== undefined || !(name in Priority)) continue;
     const priority = Priority[name as PriorityName];

@@ -14,6 +14,7 @@ const ICMP_MS = 20;
 /** Each write is one datagram. */
 export class UdpSender implements Sender {
   readonly #socket: dgram.Socket;
+  readonly #where: string;
   #inFlight = 0;
   #sent = 0;
   #bytes = 0;
@@ -22,7 +23,8 @@ export class UdpSender implements Sender {
 
   private constructor(socket: dgram.Socket, where: string) {
     this.#socket = socket;
-    socket.on("error", (cause) => this.#fail(cause, where));
+    this.#where = where;
+    socket.on("error", (cause) => this.#fail(cause));
   }
 
   /** @throws EscError `ESC_CONNECT_FAILED` when the host has no address. */
@@ -79,10 +81,10 @@ export class UdpSender implements Sender {
     this.#socket.close();
   }
 
-  #fail(cause: NodeJS.ErrnoException, where = "there"): void {
+  #fail(cause: NodeJS.ErrnoException): void {
     const message =
       cause.code === "ECONNREFUSED"
-        ? `Nobody listens on UDP ${where}. Is the server running?`
+        ? `Nobody listens on UDP ${this.#where}. Is the server running?`
         : `A datagram could not be sent: ${cause.message}.`;
     this.#failure ??= new EscError("ESC_SEND_FAILED", message, { cause });
   }
