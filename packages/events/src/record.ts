@@ -40,8 +40,9 @@ export function decodeMetadata(block: Uint8Array): Map<string, Uint8Array> {
     const valueLength = (block[keyEnd] as number) | ((block[keyEnd + 1] as number) << 8);
     const valueEnd = keyEnd + 2 + valueLength;
     if (valueEnd > block.length) break;
-    // slice() and not subarray(): TextDecoder refuses shared memory, and a decoded entry outlives the record.
-    entries.set(new TextDecoder().decode(block.slice(at + 1, keyEnd)), block.slice(keyEnd + 2, valueEnd));
+    // Copies: TextDecoder refuses shared memory, and a decoded entry outlives the record. (A Buffer's slice() is none.)
+    const key = Uint8Array.from(block.subarray(at + 1, keyEnd));
+    entries.set(new TextDecoder().decode(key), Uint8Array.from(block.subarray(keyEnd + 2, valueEnd)));
     at = valueEnd;
   }
   return entries;
