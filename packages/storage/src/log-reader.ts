@@ -1,5 +1,6 @@
 /** Reading a log back: by pull, in order, with bounded memory, also while a writer appends. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { RecordOffset } from "@esc/events";
 import { RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
 import { RecordView } from "./record-view.ts";
 import { listSegments, type SegmentFile } from "./segment-files.ts";
@@ -16,6 +17,8 @@ export interface LogReaderOptions {
   readonly dir: string;
   /** Sequence of the first record wanted; 1 unless given. */
   readonly fromSequence?: number;
+  /** Bytes read at once, 4 MiB unless given; grows for a record that is longer. */
+  readonly bufferBytes?: number;
   /** Told of every stretch that is skipped because it is damaged. */
   readonly onGap?: (gap: LogGap) => void;
 }
@@ -23,7 +26,7 @@ export interface LogReaderOptions {
 export class LogReader {
   readonly #dir: string;
   readonly #onGap: (gap: LogGap) => void;
-  #scanner = new RecordScanner();
+  #scanner: RecordScanner;
   #next: number;
   #segment: SegmentFile | undefined;
   #fd: number | undefined;
@@ -32,6 +35,7 @@ export class LogReader {
 
   constructor(options: LogReaderOptions) {
     this.#dir = options.dir;
+    this.#scanner = new RecordScanner(options.bufferBytes);
     this.#next = options.fromSequence ?? 1;
     this.#onGap = options.onGap ?? (() => undefined);
   }
@@ -60,6 +64,9 @@ export class LogReader {
         this.#scanner = this.#scanner.atLeast(loaded * 2);
         continue;
       }
+      // A record that is cut off at the end of the last segment is one that is being written; anywhere else it is damage.
+      const growing = end === ScanEnd.partial && !this.#hasFollowing;
+      if (end !== ScanEnd.end && !growing && this.#skipDamage(end)) continue;
       if (!this.#leave(loaded, end)) return 0;
     }
   }
@@ -108,11 +115,38 @@ export class LogReader {
     return true;
   }
 
+  get #hasFollowing(): boolean {
+    const { firstSequence: current } = this.#segment as SegmentFile;
+    return listSegments(this.#dir).some(({ firstSequence }) => firstSequence > current);
+  }
+
+  /** Goes on at the next good record of the segment, behind what can't be read; false when there is none. */
+  #skipDamage(end: ScanEnd): boolean {
+    const { path } = this.#segment as SegmentFile;
+    const from = this.#offset;
+    // No record is shorter than its header, so the file's size bounds how far sequences can have gone on.
+    const atMost = this.#next + Math.ceil(fstatSync(this.#fd as number).size / RecordOffset.body);
+    // Loads overlap by half, so that a record across two of them is found by the second.
+    const step = this.#scanner.buffer.length / 2;
+    for (let at = from + 8; ; at += step) {
+      this.#offset = at;
+      const loaded = this.#load();
+      const found = this.#scanner.find(0, loaded, this.#next, atMost);
+      if (found >= 0) {
+        this.#offset = at + found;
+        this.#onGap({ path, offset: from, reason: scanEndText(end) });
+        return true;
+      }
+      if (loaded < this.#scanner.buffer.length) break;
+    }
+    this.#offset = from;
+    return false;
+  }
+
   /** The segment has no further record here: on to the next one, if there is one. */
   #leave(loaded: number, end: ScanEnd): boolean {
     const segment = this.#segment as SegmentFile;
-    const following = listSegments(this.#dir).some(({ firstSequence }) => firstSequence > segment.firstSequence);
-    if (!following) return false;
+    if (!this.#hasFollowing) return false;
     if (loaded > 0) this.#onGap({ path: segment.path, offset: this.#offset, reason: scanEndText(end) });
     this.#close();
     return true;

@@ -1,0 +1,44 @@
+/** Real records for the tests of this package: made by a ring, as the server makes them. */
+import { Arena } from "@esc/arena";
+import { createCrcTable } from "@esc/events";
+import { RecordRing } from "@esc/queues";
+
+/** Bytes of records one behind the other, and where each begins. */
+export interface RecordBytes {
+  readonly bytes: Buffer;
+  readonly offsets: readonly number[];
+}
+
+/** Records with these payloads, in sequence from `firstSequence` on. */
+export function makeRecords(
+  payloads: readonly (string | Uint8Array)[],
+  firstSequence = 1,
+  topic = "test.topic",
+): RecordBytes {
+  const arena = Arena.create({ bytes: 1 << 23 });
+  createCrcTable(arena);
+  const ring = RecordRing.create(arena, "records", { capacityBytes: 1 << 22, firstSequence });
+  const consumer = ring.consumer("run");
+  const producer = ring.appender("producer");
+  const parts: Buffer[] = [];
+  const offsets: number[] = [];
+  let at = 0;
+  for (const [index, payload] of payloads.entries()) {
+    producer.append({
+      topic: Buffer.from(topic),
+      payload: Buffer.from(payload as string),
+      priority: 2,
+      source: 1,
+      timeMs: 1_700_000_000_000 + index,
+      timeNs: 123_456,
+    });
+    consumer.next(1);
+    parts.push(
+      Buffer.from(Uint8Array.from(new Uint8Array(arena.memory.buffer, consumer.runAddress, consumer.runBytes))),
+    );
+    offsets.push(at);
+    at += consumer.runBytes;
+    consumer.release(consumer.runEnd, 1);
+  }
+  return { bytes: Buffer.concat(parts), offsets };
+}
