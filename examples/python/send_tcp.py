@@ -44,7 +44,7 @@ class Answers:
         self.connection = connection
         self.durable = 0
         self.refused = collections.Counter()
-        self.refused_frames = 0
+        self._refused_ahead = set()  # refused frames that no acknowledgement has passed yet
         self._rest = b""
 
     def take(self, chunk: bytes) -> None:
@@ -57,14 +57,16 @@ class Answers:
             kind, n, _code = struct.unpack_from(">BQB", data, at + 4)
             if kind == DURABLE:
                 self.durable = max(self.durable, n)
+                self._refused_ahead = {frame for frame in self._refused_ahead if frame > n}
             elif kind == REFUSED:
                 self.refused[data[at + 14 : at + 4 + length].decode("utf-8", "replace")] += 1
-                self.refused_frames = max(self.refused_frames, n)
+                self._refused_ahead.add(n)
             at += 4 + length
         self._rest = data[at:]
 
     def poll(self) -> None:
         """Takes what has come, without waiting: a client that never reads its answers is not read either."""
+        timeout = self.connection.gettimeout()
         self.connection.setblocking(False)
         try:
             while chunk := self.connection.recv(65_536):
@@ -72,12 +74,12 @@ class Answers:
         except BlockingIOError:
             pass
         finally:
-            self.connection.setblocking(True)
+            self.connection.settimeout(timeout)
 
     def wait_for(self, n: int, timeout: float) -> None:
-        """Until frame n, and so every frame, is answered."""
+        """Until the first n frames are all answered."""
         self.connection.settimeout(timeout)
-        while max(self.durable, self.refused_frames) < n:
+        while self.durable + len(self._refused_ahead) < n:
             chunk = self.connection.recv(65_536)
             if not chunk:
                 raise ConnectionError(f"the server closed the connection; {self.durable} of {n} are acknowledged")
