@@ -37,13 +37,12 @@ export function registerLog(cli: CAC): void {
         if (error.code === "EPIPE") process.exit(ExitCode.ok);
         throw error;
       });
+      const run = { verify, stat, cat }[action];
+      if (run === undefined) throw new UsageError(`esc log ${action}: there is verify, stat and cat.`);
       const logs = findLogs(resolve(process.env.INIT_CWD ?? process.cwd(), String(dir))).filter(
         ({ lane }) => options.lane === undefined || lane === options.lane,
       );
-      if (action === "verify") return verify(logs, options);
-      if (action === "stat") return stat(logs, options);
-      if (action === "cat") return cat(logs, options);
-      throw new UsageError(`esc log ${action}: there is verify, stat and cat.`);
+      run(logs, options);
     });
 }
 
