@@ -49,7 +49,10 @@ test("a length over the limit is told with code 8, after what came before is ack
   await using server = await ServerProcess.start();
   const socket = await connect(server.tcpPort);
   const answers = new Answers(socket);
-  await writeAll(socket, Buffer.concat([plainFrame(2 | ACK, "a", "1"), Buffer.from([0x7f, 0xff, 0xff, 0xff, 1, 2, 3])]));
+  await writeAll(
+    socket,
+    Buffer.concat([plainFrame(2 | ACK, "a", "1"), Buffer.from([0x7f, 0xff, 0xff, 0xff, 1, 2, 3])]),
+  );
   await new Promise((resolve) => socket.once("close", resolve));
   expect(answers.durable).toBe(1);
   expect(answers.all.find(({ kind }) => kind === 2)).toMatchObject({ n: 2, code: 8 });
@@ -91,7 +94,9 @@ test("clients that vanish in the middle of everything leave no connection and no
     if (i % 2 === 0) socket.resetAndDestroy();
     else socket.destroy();
   }
-  const stats = await server.statsWhen((s) => s.connections.open === 0 && accountedFor(s) === s.accepted && s.stored === s.accepted);
+  const stats = await server.statsWhen(
+    (s) => s.connections.open === 0 && accountedFor(s) === s.accepted && s.stored === s.accepted,
+  );
   expect(stats.connections.open).toBe(0);
   expect(accountedFor(stats)).toBe(stats.accepted);
   expect(stats.stored).toBe(stats.accepted);

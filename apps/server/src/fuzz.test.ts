@@ -61,7 +61,9 @@ test(`${INPUTS} broken and mutated frames over TCP are each counted, and good fr
     await writeAll(socket, Buffer.concat(parts));
     await finish(socket);
   }
-  const stats = await server.statsWhen((s) => s.accepted + refusedSum(s.refused) >= INPUTS + good && s.stored === s.accepted);
+  const stats = await server.statsWhen(
+    (s) => s.accepted + refusedSum(s.refused) >= INPUTS + good && s.stored === s.accepted,
+  );
   expect(inputs).toBe(INPUTS);
   expect(stats.accepted + refusedSum(stats.refused)).toBe(INPUTS + good);
   expect(stats.accepted).toBeGreaterThanOrEqual(good);

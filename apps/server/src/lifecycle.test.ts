@@ -135,7 +135,7 @@ test("a second server on the same data is refused with the first one's pid", asy
 test.each([
   ["a handler that isn't there", "handlers: [./nowhere.mjs]\n", /nowhere.mjs can't be loaded: there is no such file/],
   ["a handler without topics", "handlers: [./bad.mjs]\n", /`topics` must be a topic or pattern/],
-  ["a configuration with an unknown key", "ingestion:\n  tcp:\n    prot: 1\n", /esc.yaml:3:5[^]*port/],
+  ["a configuration with an unknown key", "ingestion:\n  tcp:\n    prot: 1\n", /esc.yaml:3:5[\s\S]*port/],
 ])("%s stops the start with a sentence, no stack, exit code not 0", async (_, yaml, message) => {
   const dir = temporaryDirectory();
   writeFileSync(join(dir, "esc.yaml"), yaml);

@@ -36,7 +36,10 @@ test("a million plain frames over eight connections, split anywhere, are accepte
   expect(await server.stop()).toBe(0);
   const verified = await esc("log", "verify", server.dataDir, "--json");
   expect(verified.code).toBe(0);
-  const { sound, lanes } = JSON.parse(verified.stdout) as { sound: boolean; lanes: { lane: string; records: number }[] };
+  const { sound, lanes } = JSON.parse(verified.stdout) as {
+    sound: boolean;
+    lanes: { lane: string; records: number }[];
+  };
   expect(sound).toBe(true);
   const stored = lanes.filter(({ lane }) => lane !== "dead-letters").reduce((sum, { records }) => sum + records, 0);
   expect(stored).toBe(FRAMES);

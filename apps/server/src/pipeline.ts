@@ -60,7 +60,7 @@ export class Pipeline {
       LANE_NAMES.length * RecordRing.bytesFor(laneBytes) +
       RecordRing.bytesFor(deadBytes) +
       // Each lane's processor has an appender for dead letters, with room for the longest record.
-      LANE_NAMES.length * (deadBytes / 4) +
+      LANE_NAMES.length * (deadBytes / 2) +
       TopicTable.bytesFor(topics) +
       InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       SPARE_BYTES;

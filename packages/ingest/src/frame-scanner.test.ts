@@ -167,7 +167,7 @@ test("more frames than one plan holds are taken in several scans of the same byt
 });
 
 test("a ring too small for the longest frame is refused when the scanner is made", () => {
-  expect(() => new IngestRig({ capacityBytes: 16_384, maxFrameBytes: 8_192 })).toThrow(
+  expect(() => new IngestRig({ capacityBytes: 16_384, maxFrameBytes: 8_160 })).toThrow(
     expect.objectContaining({ code: "ESC_FRAME_LIMIT" }),
   );
 });

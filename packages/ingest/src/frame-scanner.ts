@@ -85,7 +85,7 @@ export class FrameScanner {
   readonly #ends: Float64Array;
   readonly #refusals: Uint32Array;
 
-  /** @throws EscError `ESC_FRAME_LIMIT` when the longest frame doesn't fit into a quarter of every lane's ring. */
+  /** @throws EscError `ESC_FRAME_LIMIT` when the longest frame doesn't fit into half of every lane's ring. */
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
     const context = arena.allocate(`${name}.context`, CONTEXT_BYTES);
     const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
@@ -115,7 +115,7 @@ export class FrameScanner {
       if (options.maxFrameBytes + 40 > ring.maxRecordBytes) {
         throw new EscError(
           "ESC_FRAME_LIMIT",
-          `Frames of ${options.maxFrameBytes} bytes don't fit into a quarter of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
+          `Frames of ${options.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
         );
       }
       this.#words.set([ring.address, producer, options.overflow[lane]], (128 + index * 64) / 4);

@@ -51,7 +51,7 @@ export class RecordAppender {
   /**
    * Appends one record and publishes it. The thread that made the appender only. Copies the bytes twice.
    * @returns false when the ring is full: nothing was appended.
-   * @throws EscError `ESC_RECORD_TOPIC`, `ESC_RECORD_ID`, or `ESC_RECORD_TOO_LARGE` (over a quarter of the ring).
+   * @throws EscError `ESC_RECORD_TOPIC`, `ESC_RECORD_ID`, or `ESC_RECORD_TOO_LARGE` (over half of the ring).
    */
   append(input: RecordInput): boolean {
     const { topic, payload, id, metadata } = input;
@@ -69,7 +69,7 @@ export class RecordAppender {
     if (length > this.#ring.maxRecordBytes) {
       throw new EscError(
         "ESC_RECORD_TOO_LARGE",
-        `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, a quarter of its ${this.#ring.capacityBytes}.`,
+        `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, half of its ${this.#ring.capacityBytes}.`,
       );
     }
     const topicAt = EVENT_ID_BYTES;

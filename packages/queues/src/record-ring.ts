@@ -25,7 +25,10 @@ export class RecordRing {
   readonly name: string;
   /** Bytes of the ring. */
   readonly capacityBytes: number;
-  /** The longest record that {@link RecordAppender.append} and kernels may put in: a quarter, so that several are in flight. */
+  /**
+   * The longest record that {@link RecordAppender.append} and kernels may put in: half of the ring, because padding as
+   * long as the record itself may have to go before it, at the ring's end.
+   */
   readonly maxRecordBytes: number;
   /** Address of the control block: for kernels only. */
   readonly address: number;
@@ -37,7 +40,7 @@ export class RecordRing {
     this.name = name;
     this.address = region.address;
     this.capacityBytes = arena.region(dataName(name)).byteLength;
-    this.maxRecordBytes = this.capacityBytes / 4;
+    this.maxRecordBytes = this.capacityBytes / 2;
     this.#arena = arena;
     this.#kernel = loadKernel<RingKernel>(kernelBase64, arena);
   }

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { CAC } from "cac";
 import { ConfigError } from "../config/config-error.ts";
 import { loadConfig } from "../config/load-config.ts";
-import { readTopics } from "../config/topics-file.ts";
+import { DEFAULT_TOPICS_FILE, readTopics } from "../config/topics-file.ts";
 import { ExitCode, UsageError } from "./usage-error.ts";
 
 export function registerConfig(cli: CAC): void {
@@ -15,7 +15,8 @@ export function registerConfig(cli: CAC): void {
       const cwd = process.env.INIT_CWD ?? process.cwd();
       try {
         const { config, warnings } = loadConfig({ file, env: process.env, cwd });
-        if (config.router.topics_file !== undefined) readTopics(config.router.topics_file, true);
+        const { topics_file: topics } = config.router;
+        readTopics(topics ?? resolve(cwd, DEFAULT_TOPICS_FILE), topics !== undefined);
         if (options.json)
           process.stdout.write(`${JSON.stringify({ ok: true, file: resolve(cwd, file), warnings, config })}\n`);
         else

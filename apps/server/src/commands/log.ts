@@ -11,6 +11,7 @@ import {
   type RecordView,
 } from "@esc/storage";
 import type { CAC } from "cac";
+import { asWritten } from "./as-written.ts";
 import { ExitCode, UsageError, wholeNumber } from "./usage-error.ts";
 
 interface LogOptions {
@@ -31,7 +32,10 @@ export function registerLog(cli: CAC): void {
     .option("--limit <count>", "cat: at most so many events of each lane")
     .example("esc log verify ./data")
     .example("esc log cat ./data --topic 'order.>' --limit 10 --json")
-    .action((action: string, dir: string, options: LogOptions) => {
+    .action((action: string, dir: string, parsed: LogOptions) => {
+      const topic = asWritten(cli.rawArgs, "topic");
+      const lane = asWritten(cli.rawArgs, "lane");
+      const options = { ...parsed, ...(topic !== undefined && { topic }), ...(lane !== undefined && { lane }) };
       // A reader like `head` that has enough closes the pipe: that is no error.
       process.stdout.on("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "EPIPE") process.exit(ExitCode.ok);

@@ -5,6 +5,7 @@ import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import { loadConfig } from "../config/load-config.ts";
 import type { Config } from "../config/schema.ts";
+import { DEFAULT_TOPICS_FILE } from "../config/topics-file.ts";
 import { type Addresses, Server } from "../server.ts";
 import { ExitCode } from "./usage-error.ts";
 
@@ -22,7 +23,7 @@ export function registerStart(cli: CAC): void {
       const logger = createLogger(loaded.config);
       const server = new Server({
         loaded,
-        defaultTopicsFile: resolve(cwd, "config/topics.conf"),
+        defaultTopicsFile: resolve(cwd, DEFAULT_TOPICS_FILE),
         logger,
         onCrash: () => process.exit(ExitCode.failed),
       });

@@ -106,8 +106,8 @@ function conflicts({ router, dead_letters, ingestion }: Config, place: Place): C
     ["router.buffer_size", router.buffer_size],
     ["dead_letters.buffer_size", dead_letters.buffer_size],
   ] as const) {
-    // A record takes at most a quarter of its ring, header, topic and metadata included.
-    const most = (size * BYTES_PER_EVENT) / 4 - 8_192;
+    // A record takes at most half of its ring, header, topic and metadata included.
+    const most = (size * BYTES_PER_EVENT) / 2 - 8_192;
     if (ingestion.max_frame_bytes <= most) continue;
     problems.push({
       where: place(key.split(".")),

@@ -5,6 +5,9 @@ import { PRIORITY_NAMES, Priority, type PriorityName, patternProblem } from "@es
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
 
+/** Read when `router.topics_file` names none, relative to where the server is started; it may be missing. */
+export const DEFAULT_TOPICS_FILE = "config/topics.conf";
+
 const MAX_LINES = 10_000;
 const MAX_BYTES = 1_048_576;
 

@@ -1,5 +1,6 @@
 /** What `esc send` was asked for, checked: a wrong value is a {@link UsageError} before anything is connected. */
 import { MAX_TOPIC_BYTES, PRIORITY_NAMES, type PriorityName } from "@esc/events";
+import { asWritten } from "../commands/as-written.ts";
 import { UsageError, wholeNumber } from "../commands/usage-error.ts";
 import { type FrameSpec, frameBytes } from "./frame-batches.ts";
 import { MAX_DATAGRAM_BYTES } from "./udp-sender.ts";
@@ -92,15 +93,4 @@ function priority(value: unknown): PriorityName | "mix" {
   const known = PRIORITY_NAMES.find((one) => one === name);
   if (known !== undefined) return known;
   throw new UsageError(`--priority takes ${PRIORITY_NAMES.join(", ")}, 0 to 4, or mix, not "${value}".`);
-}
-
-/** An option's value in the words of the command line. */
-function asWritten(args: readonly string[], name: string): string | undefined {
-  const option = `--${name}`;
-  for (const [index, arg] of args.entries()) {
-    if (arg === "--") return undefined;
-    if (arg === option) return args[index + 1];
-    if (arg.startsWith(`${option}=`)) return arg.slice(option.length + 1);
-  }
-  return undefined;
 }

@@ -75,7 +75,8 @@ export class Answers {
   async until(satisfied: () => boolean, timeoutMs = 20_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!satisfied()) {
-      if (Date.now() > deadline) throw new Error(`no such answer within ${timeoutMs} ms; so far ${JSON.stringify(this.all.slice(-5))}`);
+      if (Date.now() > deadline)
+        throw new Error(`no such answer within ${timeoutMs} ms; so far ${JSON.stringify(this.all.slice(-5))}`);
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         setTimeout(resolve, 100);

@@ -23,7 +23,12 @@ export class ServerProcess implements AsyncDisposable {
   readonly httpPort: number;
   readonly exited: Promise<number | null>;
 
-  private constructor(child: ChildProcess, dataDir: string, ready: { tcp: string; udp: string; http: string }, exited: Promise<number | null>) {
+  private constructor(
+    child: ChildProcess,
+    dataDir: string,
+    ready: { tcp: string; udp: string; http: string },
+    exited: Promise<number | null>,
+  ) {
     this.child = child;
     this.dataDir = dataDir;
     this.tcpPort = portOf(ready.tcp);
@@ -100,8 +105,13 @@ export function temporaryDirectory(): string {
 }
 
 /** Runs `esc` to its end. */
-export async function esc(...args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: withoutOurs(process.env), stdio: ["ignore", "pipe", "pipe"] });
+export async function esc(
+  ...args: readonly string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: withoutOurs(process.env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => {
@@ -136,6 +146,8 @@ function readyLine(child: ChildProcess): Promise<{ tcp: string; udp: string; htt
         if (parsed.msg === "ready") resolve(parsed);
       }
     });
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it was ready: ${output}${errors}`)));
+    child.once("exit", (code) =>
+      reject(new Error(`the server ended with ${code} before it was ready: ${output}${errors}`)),
+    );
   });
 }
