@@ -1,0 +1,102 @@
+import { Arena } from "@esc/arena";
+import { createCrcTable, type LaneName } from "@esc/events";
+import { RecordRing } from "@esc/queues";
+import { RecordView } from "@esc/storage";
+import { expect, test, vi } from "vitest";
+import { DeadLetterKey, DeadLetters, defineHandler, HandlerTable, toHandlers } from "./index.ts";
+
+const LANES: LaneName[] = ["realtime", "transactional", "batch"];
+
+/** Rings with a record in the first, and a view on it. */
+function rig(topic: string, payload: string) {
+  const arena = Arena.create({ bytes: 1 << 20 });
+  createCrcTable(arena);
+  const bytes = new Uint8Array(arena.memory.buffer);
+  const lane = RecordRing.create(arena, "lane", { capacityBytes: 65_536, firstSequence: 42 });
+  const dead = RecordRing.create(arena, "dead", { capacityBytes: 4_096 });
+  const consumers = { lane: lane.consumer("lane.run"), dead: dead.consumer("dead.run") };
+  const producer = lane.appender("lane.producer");
+  const append = (text: string) =>
+    producer.append({
+      topic: Buffer.from(text),
+      payload: Buffer.from(payload),
+      priority: 3,
+      source: 1,
+      timeMs: 1_700_000_000_000,
+      id: new Uint8Array(16).fill(9),
+    });
+  append(topic);
+  consumers.lane.next(1 << 16);
+  const view = new RecordView(bytes).moveTo(consumers.lane.runAddress);
+  return { view, append, consumers, bytes, letters: new DeadLetters(dead.appender("dead.producer"), "realtime") };
+}
+
+test("a handler is found by its patterns, for its lane or for all", () => {
+  const handlers = toHandlers(
+    [
+      { topics: "order.*", handle: vi.fn() },
+      { topics: ["x", "order.>"], lane: "batch", handle: vi.fn() },
+    ],
+    "test",
+  );
+  const { view } = rig("order.created", "x");
+  const found = LANES.map((lane) => new HandlerTable(handlers, lane).find(view).handlers.length);
+  expect(found).toEqual([1, 1, 2]);
+});
+
+test("what a topic has is remembered by its bytes, not by its hash alone", () => {
+  const handlers = toHandlers({ topics: "a", handle: vi.fn() }, "test");
+  const table = new HandlerTable(handlers, "batch");
+  const first = rig("a", "1").view;
+  expect(table.find(first)).toBe(table.find(first));
+  const other = rig("b", "1").view;
+  // Another topic under the same hash, as a collision would have it.
+  vi.spyOn(other, "topicHash", "get").mockReturnValue(first.topicHash);
+  expect(table.find(other)).toMatchObject({ topic: "b", handlers: [] });
+  expect(table.find(first)).toMatchObject({ topic: "a" });
+});
+
+test.each([
+  ["no object", 7],
+  ["no handle", { topics: "a" }],
+  ["no topics", { handle() {} }],
+  ["empty topics", { topics: [], handle() {} }],
+  ["a topic that is no pattern", { topics: "a.>.b", handle() {} }],
+  ["a topic that is no string", { topics: [7], handle() {} }],
+  ["a lane that isn't", { topics: "a", lane: "express", handle() {} }],
+])("a definition with %s is refused with the place", (_, definition) => {
+  expect(() => toHandlers(definition, "handlers/x.js")).toThrow(
+    expect.objectContaining({ code: "ESC_HANDLER_INVALID" }),
+  );
+  expect(() => toHandlers(definition, "handlers/x.js")).toThrow("handlers/x.js");
+  expect(() => defineHandler(definition as never)).toThrow(expect.objectContaining({ code: "ESC_HANDLER_INVALID" }));
+});
+
+test("a dead letter is the whole event, with where it came from and why it died", () => {
+  const { view, consumers, letters, bytes } = rig("order.created", "payload");
+  expect(letters.write(view, "handler_failed", 1, new Error("boom"))).toBe(true);
+  consumers.dead.next(1 << 16);
+  const dead = new RecordView(bytes).moveTo(consumers.dead.runAddress).copy();
+  expect(dead).toMatchObject({
+    sequence: 1,
+    topic: "order.created",
+    priority: "HIGH",
+    source: "tcp",
+    timeMs: 1_700_000_000_000,
+  });
+  expect(Buffer.from(dead.payload).toString()).toBe("payload");
+  expect(dead.id).toEqual(new Uint8Array(16).fill(9));
+  const text = (key: string) => Buffer.from(dead.metadata.get(key) ?? []).toString();
+  expect(text(DeadLetterKey.sequence)).toBe("42");
+  expect(text(DeadLetterKey.lane)).toBe("realtime");
+  expect(text(DeadLetterKey.reason)).toBe("handler_failed");
+  expect(text(DeadLetterKey.error)).toContain("boom");
+});
+
+test("a full ring of dead letters is a return value, and an error's text is bounded", () => {
+  const { view, letters } = rig("t", "x");
+  let written = 0;
+  while (letters.write(view, "handler_failed", 1, new Error("e".repeat(100_000)))) written++;
+  expect(written).toBeGreaterThan(0);
+  expect(written).toBeLessThan(10);
+});
