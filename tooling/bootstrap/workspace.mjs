@@ -20,6 +20,8 @@ export const environment = {
   TURBO_TELEMETRY_DISABLED: "1",
   DO_NOT_TRACK: "1",
   COREPACK_ENABLE_STRICT: "0",
+  // Colours in a file that nobody shows on a terminal only hide the text.
+  ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
 };
 
 /** The pinned Node where its package is installed, else this one if it is new enough. */
