@@ -13,7 +13,7 @@ for (const report of reports) rmSync(report, { force: true });
 let passed = 0;
 let failed = 0;
 for (const [name, command] of [
-  ["lint and format", ["biome", "ci", "--error-on-warnings", "."]],
+  ["lint and format", ["biome", "ci", "--error-on-warnings", ...(process.stdout.isTTY ? [] : ["--colors=off"]), "."]],
   ["types", ["turbo", "run", "check", "--continue", "--output-logs=errors-only"]],
 ]) {
   const { code } = await run(command);

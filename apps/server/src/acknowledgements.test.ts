@@ -135,3 +135,37 @@ test("one connection over the limit is closed at once and counted", async () => 
   first.destroy();
   second.destroy();
 });
+
+test("a frame that has begun and gets no further ends its connection, and only its own", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_INGESTION_TCP_FRAMETIMEOUTMS: "200" } });
+  const idle = await connect(server.tcpPort);
+  const stalled = await connect(server.tcpPort);
+  const closed = new Promise((resolve) => stalled.once("close", resolve));
+  stalled.resume();
+  await writeAll(stalled, plainFrame(2, "a", "x".repeat(100)).subarray(0, 50));
+  await closed;
+  const stats = await server.statsWhen((s) => s.connections.stalled === 1 && s.connections.open === 1);
+  expect(stats.connections).toMatchObject({ stalled: 1, open: 1 });
+  expect(stats.refused.truncated).toBe(1);
+  await writeAll(idle, plainFrame(2, "a", "still here"));
+  await finish(idle);
+  expect((await server.statsWhen((s) => s.accepted === 1)).accepted).toBe(1);
+});
+
+test("a connection without a byte for longer than allowed is ended; one that sends now and then is not", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_INGESTION_TCP_IDLETIMEOUTMS: "300" } });
+  const idle = await connect(server.tcpPort);
+  const busy = await connect(server.tcpPort);
+  let ended = false;
+  idle.resume();
+  const closed = new Promise((resolve) => idle.once("close", resolve)).then(() => {
+    ended = true;
+  });
+  for (let i = 0; i < 100 && !ended; i++) {
+    await writeAll(busy, plainFrame(2, "a", "x"));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await closed;
+  expect(busy.closed).toBe(false);
+  await finish(busy);
+});

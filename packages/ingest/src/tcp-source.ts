@@ -155,12 +155,17 @@ export class TcpSource {
     const shortest = Math.min(frameTimeoutMs || Number.POSITIVE_INFINITY, idleTimeoutMs || Number.POSITIVE_INFINITY);
     if (Number.isFinite(shortest)) socket.setTimeout(shortest);
     let idleMs = 0;
+    let bytesSeen = 0;
     socket.on("timeout", () => {
-      idleMs += shortest;
+      // The timer fires once per silence: it is set again, and silences add up until a byte comes.
+      socket.setTimeout(shortest);
+      idleMs = socket.bytesRead === bytesSeen ? idleMs + shortest : shortest;
+      bytesSeen = socket.bytesRead;
       // A client that waits for a lane or an acknowledgement of ours isn't idle.
       if (!connection.settled) return;
-      const stalled = connection.midFrame && frameTimeoutMs > 0;
-      if (!stalled && (idleTimeoutMs === 0 || idleMs < idleTimeoutMs)) return;
+      const stalled = connection.midFrame && frameTimeoutMs > 0 && idleMs >= frameTimeoutMs;
+      const idle = idleTimeoutMs > 0 && idleMs >= idleTimeoutMs;
+      if (!stalled && !idle) return;
       if (stalled) counters.add("connections.stalled");
       connection.end();
       socket.destroySoon();
