@@ -1,1 +1,1 @@
-export { findRecord, scanRecords } from "./scan";
+export { findLength, findRecord, scanRecords } from "./scan";

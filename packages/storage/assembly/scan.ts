@@ -16,7 +16,7 @@
 import { crc32 } from "@esc/events/assembly/crc32";
 import {
   EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_FLAGS, RECORD_HEADER, RECORD_LENGTH,
-  RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, padded,
+  RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, padded,
 } from "@esc/events/assembly/record";
 
 const STATUS: usize = 0;
@@ -102,16 +102,52 @@ export function scanRecords(p: usize, end: usize, maxLength: u32, crcTable: usiz
   return status;
 }
 
+// Checked bytes after which a search gives up: 2 MiB of new ground a call take a hundredth of it, unless somebody filled a
+// payload with headers so that every eighth byte costs a CRC over a megabyte.
+const SEARCH_BUDGET: u64 = 268_435_456;
+const NONE: i32 = -1;
+const GAVE_UP: i32 = -2;
+
 /**
- * Looks for a good record with a sequence of at least `atLeast`, at any multiple of 8 in [p, end). Returns its offset,
- * or -1. What lies behind damage is found by it: a payload that looks like a record can't pass, for it would have to
- * carry a later sequence of this very log.
+ * Looks for a good record with a sequence in [atLeast, atMost] at any multiple of 8 in [p, end). Returns its offset;
+ * `NONE`; `GAVE_UP` when that cost too much; or `-3 - offset` of one that `end` cuts off although the file, which has
+ * `available` bytes from `p` on, may hold it.
  */
-export function findRecord(p: usize, end: usize, maxLength: u32, crcTable: usize, atLeast: f64, atMost: f64): i32 {
+export function findRecord(
+  p: usize, end: usize, available: f64, maxLength: u32, crcTable: usize, atLeast: f64, atMost: f64,
+): i32 {
+  let spent: u64 = 0;
   for (let at = p; at + <usize>RECORD_HEADER <= end; at += 8) {
-    if (checkRecord(at, end, maxLength, crcTable) != END) continue;
+    // From the cheapest check to the dearest: what isn't a record's header seldom comes as far as the CRC.
+    const length = load<u32>(at);
+    if (!possible(length, maxLength)) continue;
     const sequence = load<u64>(at + RECORD_SEQUENCE);
-    if (sequence >= <u64>atLeast && sequence <= <u64>atMost) return <i32>(at - p);
+    if (sequence < <u64>atLeast || sequence > <u64>atMost) continue;
+    if (load<u8>(at + RECORD_PRIORITY) > 4 || load<u8>(at + RECORD_FLAGS) >= 0x40) continue;
+    const status = checkRecord(at, end, maxLength, crcTable);
+    if (status == END) return <i32>(at - p);
+    if (status == PARTIAL) {
+      if (<f64>(at - p) + <f64>padded(length) <= available) return -3 - <i32>(at - p);
+    } else {
+      spent += length;
+      if (spent > SEARCH_BUDGET) return GAVE_UP;
+    }
   }
-  return -1;
+  return NONE;
+}
+
+/**
+ * The length from `atLeast` up under which the record at `p` has the CRC that its header names, or 0. Where only the
+ * length is damaged this finds the true one: one pass, for the CRC of each length continues the one before.
+ */
+export function findLength(p: usize, end: usize, atLeast: u32, maxLength: u32, crcTable: usize): u32 {
+  if (end - p < <usize>RECORD_HEADER) return 0;
+  const wanted = ~load<u32>(p + RECORD_CRC);
+  const most = <u32>min<usize>(end - p, <usize>maxLength);
+  let c: u32 = 0xffffffff;
+  for (let length = <u32>RECORD_SEQUENCE; length <= most; length++) {
+    if (length >= atLeast && c == wanted) return length;
+    if (length < most) c = (c >>> 8) ^ load<u32>(crcTable + (((c ^ <u32>load<u8>(p + <usize>length)) & 255) << 2));
+  }
+  return 0;
 }

@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { EscError } from "@esc/events";
+import { RecordScanner } from "./record-scanner.ts";
 import { checkSegment, type SegmentCheck } from "./segment-check.ts";
-import { listSegments } from "./segment-files.ts";
+import { listSegments, type SegmentFile } from "./segment-files.ts";
 
 /** The folder of the dead letters beside the lanes' folders. */
 export const DEAD_LETTERS = "dead-letters";
@@ -64,27 +65,21 @@ export interface LogCheck {
   readonly problems: readonly string[];
 }
 
-/** Reads every record of a lane's log and checks it. */
+/**
+ * Reads every record of a lane's log and checks it; changes nothing. Memory is one buffer, time that of reading it all.
+ * @throws the system's error when a file can't be read.
+ */
 export function checkLog({ lane, dir }: LaneLog): LogCheck {
   const files = listSegments(dir);
-  const segments = files.map((file) => checkSegment(file.path, file.firstSequence));
-  const problems: string[] = [];
-  for (const [index, segment] of segments.entries()) {
-    for (const damage of segment.damage) {
-      problems.push(
-        `${damage.path} at byte ${damage.offset}: ${damage.reason} (${damage.bytes} bytes, sequences from ${damage.missingFrom}${damage.missingTo === undefined ? "" : ` to ${damage.missingTo}`})`,
-      );
-    }
-    const following = files[index + 1];
-    if (following === undefined) continue;
-    if (segment.tornTail !== undefined)
-      problems.push(
-        `${segment.path} at byte ${segment.tornTail.offset}: ${segment.tornTail.reason}, and a later segment exists`,
-      );
-    const next = (segment.lastSequence ?? (files[index]?.firstSequence as number) - 1) + 1;
-    if (following.firstSequence !== next)
-      problems.push(`sequences ${next} to ${following.firstSequence - 1} are missing before ${following.path}`);
-  }
+  const scanner = new RecordScanner();
+  const segments = files.map(({ path, firstSequence }) => checkSegment(path, firstSequence, scanner));
+  const problems = segments.flatMap((segment, index) => [
+    ...segment.damage.map(
+      ({ path, offset, reason, bytes, missingFrom, missingTo }) =>
+        `${path} at byte ${offset}: ${reason} (${bytes} bytes, sequences from ${missingFrom}${missingTo === undefined ? "" : ` to ${missingTo}`})`,
+    ),
+    ...problemsBefore(files[index + 1], segment),
+  ]);
   const good = segments.filter((segment) => segment.records > 0);
   return {
     lane,
@@ -97,4 +92,47 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
     sound: problems.length === 0,
     problems,
   };
+}
+
+/** What a lane's log is like, by its two ends. */
+export interface LogStat {
+  readonly lane: string;
+  readonly segments: number;
+  readonly bytes: number;
+  /** Of the first record and the last; undefined in an empty log. */
+  readonly firstSequence: number | undefined;
+  readonly lastSequence: number | undefined;
+  readonly firstTimeMs: number | undefined;
+  readonly lastTimeMs: number | undefined;
+}
+
+/** Looks at the names and sizes of a lane's segments; reads the first and the last one. */
+export function statLog({ lane, dir }: LaneLog): LogStat {
+  const files = listSegments(dir);
+  const scanner = new RecordScanner();
+  const ends = [files.at(0), files.findLast(({ bytes }) => bytes > 0)];
+  const [first, last] = ends.map((file) => file && checkSegment(file.path, file.firstSequence, scanner));
+  return {
+    lane,
+    segments: files.length,
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    firstSequence: first?.firstSequence,
+    lastSequence: last?.lastSequence,
+    firstTimeMs: first?.firstTimeMs,
+    lastTimeMs: last?.lastTimeMs,
+  };
+}
+
+/** What doesn't fit between a segment and the one that follows it. */
+function problemsBefore(following: SegmentFile | undefined, { path, tornTail, nextSequence }: SegmentCheck): string[] {
+  if (following === undefined) return [];
+  const problems: string[] = [];
+  if (tornTail !== undefined)
+    problems.push(`${path} at byte ${tornTail.offset}: ${tornTail.reason}, and a later segment exists`);
+  const { firstSequence } = following;
+  if (firstSequence > nextSequence)
+    problems.push(`sequences ${nextSequence} to ${firstSequence - 1} are missing before ${following.path}`);
+  if (firstSequence < nextSequence)
+    problems.push(`${following.path} begins at sequence ${firstSequence}, which ${path} has already`);
+  return problems;
 }

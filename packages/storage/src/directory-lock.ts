@@ -1,100 +1,117 @@
 /**
- * One process per data directory. The lock is a file with the owner's pid and start time: a pid that was given to
- * somebody else meanwhile doesn't pass for the owner. Node has no flock(2).
+ * One process per data directory. Node has no flock(2), so the lock is made of names: each process that wants the
+ * directory makes an entry `LOCK/<pid>-<start time>-<boot>`, and only then looks who else is there. Of two that come at
+ * once at least one sees the other (Dekker's algorithm, with a folder for the two flags), so there are never two owners;
+ * an entry names one process for all time, so clearing away a dead one's never takes away a live one's.
+ *
+ * It holds between processes that see the same process ids: not across containers or machines that share a volume.
  */
-import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { EscError } from "@esc/events";
 import { makeDirectory } from "./log-fs.ts";
 
-export class DirectoryLock {
-  readonly #path: string;
-  readonly #mark: string;
+const ENTRY = /^(\d+)-(\d+)-\w+$/;
+/** How long the first of several that came at once waits for the others to step back, ms. */
+const WAIT_MS = 500;
+const STEP_MS = 5;
 
-  private constructor(path: string, mark: string) {
-    this.#path = path;
-    this.#mark = mark;
+export class DirectoryLock {
+  readonly #folder: string;
+  readonly #entry: string;
+
+  private constructor(folder: string, entry: string) {
+    this.#folder = folder;
+    this.#entry = entry;
   }
 
   /**
-   * Takes the directory, which is made when missing.
-   * @throws EscError `ESC_DATA_DIR_LOCKED` naming the pid of the process that has it.
+   * Takes the directory, which is made when missing. May wait up to half a second for processes that start at once.
+   * @throws EscError `ESC_DATA_DIR_LOCKED` naming the pid of the process that has it; the system's error when the
+   *   directory can't be written.
    */
   static acquire(dir: string): DirectoryLock {
-    makeDirectory(dir);
-    const path = join(dir, "LOCK");
-    const mark = `${process.pid} ${startTime(process.pid) ?? 0}\n`;
-    const mine = `${path}.${process.pid}`;
-    writeFileSync(mine, mark);
+    const folder = join(dir, "LOCK");
+    const entry = entryOf(process.pid) as string;
+    announce(dir, folder, entry);
+    const lock = new DirectoryLock(folder, entry);
     try {
-      // A link is made with its content or not at all, so no other process ever reads a half-written lock.
-      for (let attempt = 0; attempt < 10; attempt++) {
-        try {
-          linkSync(mine, path);
-          return new DirectoryLock(path, mark);
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        }
-        removeStale(dir, path);
+      for (let waitedMs = 0; ; waitedMs += STEP_MS) {
+        const others = liveEntries(folder).filter((other) => other !== entry);
+        const [other] = others;
+        if (other === undefined) return lock;
+        // Who has it and who only wants it look the same. The first by name waits: those who want it step back.
+        if (others.some((each) => each < entry) || waitedMs >= WAIT_MS) throw locked(dir, other);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STEP_MS);
       }
-      throw new EscError(
-        "ESC_DATA_DIR_LOCKED",
-        `${dir}: other processes keep taking it. Give each server a directory of its own.`,
-      );
-    } finally {
-      rmSync(mine, { force: true });
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
     }
   }
 
   /** Gives the directory back. */
   [Symbol.dispose](): void {
-    if (readMark(this.#path) === this.#mark) rmSync(this.#path, { force: true });
-  }
-}
-
-function removeStale(dir: string, path: string): void {
-  const mark = readMark(path);
-  if (mark === undefined) return;
-  const [pid = 0, started = 0] = mark.trim().split(" ").map(Number);
-  const running = pid > 0 ? startTime(pid) : undefined;
-  if (running !== undefined && (started === 0 || running === started)) {
-    throw new EscError(
-      "ESC_DATA_DIR_LOCKED",
-      `${dir} is in use by the process with pid ${pid}. Stop it, or give this one a directory of its own (storage.path).`,
-    );
-  }
-  // Moved away under a name of ours before it is removed: of two processes that find it stale, one moves it.
-  const aside = `${path}.stale.${process.pid}`;
-  try {
-    renameSync(path, aside);
-    if (readMark(aside) === mark) unlinkSync(aside);
-    else renameSync(aside, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-}
-
-function readMark(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-/** When a process started, in clock ticks since boot; undefined when there is none of that pid; 0 where there's no /proc. */
-function startTime(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in parentheses and may hold anything; the start time is the 20th behind it.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-  } catch {
+    rmSync(join(this.#folder, this.#entry), { force: true });
     try {
-      process.kill(pid, 0);
-      return 0;
+      rmdirSync(this.#folder);
     } catch (error) {
-      return (error as NodeJS.ErrnoException).code === "EPERM" ? 0 : undefined;
+      // Not empty: somebody else wants it already. Gone: somebody else had it meanwhile.
+      if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
   }
+}
+
+/** Makes the entry; the system allows it once. */
+function announce(dir: string, folder: string, entry: string): void {
+  for (;;) {
+    makeDirectory(folder);
+    try {
+      closeSync(openSync(join(folder, entry), "wx", 0o640));
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EEXIST") throw locked(dir, entry);
+      // The folder was given back by its owner in between.
+      if (code !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** Entries of processes that live; those of dead ones are cleared away. */
+function liveEntries(folder: string): string[] {
+  return readdirSync(folder).filter((entry) => {
+    const pid = Number(ENTRY.exec(entry)?.[1]);
+    if (pid > 0 && entryOf(pid) === entry) return true;
+    rmSync(join(folder, entry), { force: true, recursive: true });
+    return false;
+  });
+}
+
+function locked(dir: string, entry: string): EscError {
+  const pid = entry.split("-", 1)[0];
+  return new EscError(
+    "ESC_DATA_DIR_LOCKED",
+    `${dir} is in use by the process with pid ${pid}. Stop it, or give this one a directory of its own (storage.path).`,
+  );
+}
+
+/** The entry of a process that lives: its pid, when it started (clock ticks since boot), and which boot that was. */
+function entryOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the command in parentheses and may hold anything; state and start time are the 1st and 20th
+    // behind it. A zombie holds nothing open any more.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (fields[0] === "Z" || fields[0] === "X") return undefined;
+    return `${pid}-${fields[19]}-${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8)}`;
+  } catch {
+    // No such process, or no /proc as on macOS: there the pid has to do.
+  }
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
+  }
+  return `${pid}-0-none`;
 }

@@ -6,7 +6,9 @@ export {
   findLogs,
   type LaneLog,
   type LogCheck,
+  type LogStat,
   logDirectory,
+  statLog,
 } from "./data-directory.ts";
 export { DirectoryLock } from "./directory-lock.ts";
 export { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";

@@ -1,9 +1,9 @@
 /** Reading a log back: by pull, in order, with bounded memory, also while a writer appends. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { RecordOffset } from "@esc/events";
+import { findBehind } from "./behind-damage.ts";
 import { RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
 import { RecordView } from "./record-view.ts";
 import { listSegments, type SegmentFile } from "./segment-files.ts";
+import { SegmentInput } from "./segment-input.ts";
 
 /** A stretch of the log that can't be read. */
 export interface LogGap {
@@ -15,59 +15,75 @@ export interface LogGap {
 export interface LogReaderOptions {
   /** The lane's folder. */
   readonly dir: string;
-  /** Sequence of the first record wanted; 1 unless given. */
+  /** Sequence of the first record wanted; the log's first unless given. */
   readonly fromSequence?: number;
   /** Bytes read at once, 4 MiB unless given; grows for a record that is longer. */
   readonly bufferBytes?: number;
-  /** Told of every stretch that is skipped because it is damaged. */
+  /** Told of every stretch that is skipped: damaged, or missing between segments or before the first wanted. */
   readonly onGap?: (gap: LogGap) => void;
 }
 
+/**
+ * A reader of one lane's log. Every record it gives out has the right CRC and the sequence that its place in the log
+ * demands. On one thread; any number of readers beside each other and beside the writer.
+ *
+ * @example
+ * using reader = new LogReader({ dir: "data/log/transactional" });
+ * for (const event of reader) console.log(event.sequence, event.topic, event.text());
+ */
 export class LogReader {
   readonly #dir: string;
   readonly #onGap: (gap: LogGap) => void;
   #scanner: RecordScanner;
-  #next: number;
+  /** First sequence wanted; undefined until the first segment is known, when any will do. */
+  #wanted: number | undefined;
   #segment: SegmentFile | undefined;
-  #fd: number | undefined;
+  #input: SegmentInput | undefined;
   #offset = 0;
+  /** Sequence that stands at the offset, if all is well. */
+  #expected = 0;
+  /** The writer has left the segment: what it holds now is all it will ever hold. */
+  #sealed = false;
+  /** Size of the segment when nothing good was found behind the offset. */
+  #searchedSize = -1;
   #runStart = 0;
 
   constructor(options: LogReaderOptions) {
     this.#dir = options.dir;
     this.#scanner = new RecordScanner(options.bufferBytes);
-    this.#next = options.fromSequence ?? 1;
+    this.#wanted = options.fromSequence;
     this.#onGap = options.onGap ?? (() => undefined);
   }
 
   /**
    * Loads the next whole records that lie one behind the other into {@link bytes}.
    * @returns their bytes; 0 when there is no further record now (later there may be).
+   * @throws the system's error when a file can't be read.
    */
   nextRun(): number {
     for (;;) {
-      if (this.#fd === undefined && !this.#openNext()) return 0;
-      const loaded = this.#load();
-      const end = this.#scanner.scan(0, loaded, 0);
-      const good = this.#scanner.bytes;
-      if (good > 0) {
-        this.#offset += good;
-        const skip = this.#skipBefore(good);
-        this.#next = Math.max(this.#next, this.#scanner.lastSequence + 1);
-        if (skip < good) {
-          this.#runStart = skip;
-          return good - skip;
-        }
+      const input = this.#input ?? this.#openNext();
+      if (input === undefined) return 0;
+      const loaded = input.loadWhole(this.#offset);
+      const { scanner } = input;
+      this.#scanner = scanner;
+      const end = scanner.scan(0, loaded, this.#expected);
+      if (scanner.records > 0) {
+        this.#offset += scanner.bytes;
+        this.#expected = scanner.lastSequence + 1;
+        this.#runStart = this.#skipUnwanted(scanner.bytes);
+        if (this.#runStart < scanner.bytes) return scanner.bytes - this.#runStart;
         continue;
       }
-      if (end === ScanEnd.partial && loaded === this.#scanner.buffer.length) {
-        this.#scanner = this.#scanner.atLeast(loaded * 2);
-        continue;
+      if (end !== ScanEnd.end && this.#skipDamage(input, end)) continue;
+      if (this.#sealed) {
+        this.#leave(input, loaded, end);
+      } else if (this.#following === undefined) {
+        return 0;
+      } else {
+        // Once more, for the writer may have filled the segment and begun the next one since it was loaded.
+        this.#sealed = true;
       }
-      // A record that is cut off at the end of the last segment is one that is being written; anywhere else it is damage.
-      const growing = end === ScanEnd.partial && !this.#hasFollowing;
-      if (end !== ScanEnd.end && !growing && this.#skipDamage(end)) continue;
-      if (!this.#leave(loaded, end)) return 0;
     }
   }
 
@@ -94,86 +110,78 @@ export class LogReader {
     }
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#close();
   }
 
-  /** The segment that holds the next record, or the first one behind it. */
-  #openNext(): boolean {
-    const segments = listSegments(this.#dir);
-    let wanted: SegmentFile | undefined;
-    if (this.#segment === undefined) {
-      wanted = segments.findLast((segment) => segment.firstSequence <= this.#next) ?? segments[0];
-    } else {
-      const current = this.#segment.firstSequence;
-      wanted = segments.find((segment) => segment.firstSequence > current);
+  /** The segment behind the present one. */
+  get #following(): SegmentFile | undefined {
+    const current = (this.#segment as SegmentFile).firstSequence;
+    return listSegments(this.#dir).find(({ firstSequence }) => firstSequence > current);
+  }
+
+  /** Opens the segment that holds the record wanted, or the first one behind it. */
+  #openNext(): SegmentInput | undefined {
+    const segment = this.#segment === undefined ? this.#firstSegment() : this.#following;
+    if (segment === undefined) return undefined;
+    const { path, firstSequence } = segment;
+    const missing = this.#segment === undefined ? this.#wanted : this.#expected;
+    if (missing !== undefined && firstSequence > missing) {
+      this.#onGap({ path, offset: 0, reason: `sequences ${missing} to ${firstSequence - 1} are missing before it` });
     }
-    if (wanted === undefined) return false;
-    this.#fd = openSync(wanted.path, "r");
-    this.#segment = wanted;
+    this.#wanted ??= firstSequence;
+    this.#input = new SegmentInput(path, this.#scanner);
+    this.#segment = segment;
     this.#offset = 0;
-    return true;
+    this.#expected = firstSequence;
+    this.#sealed = false;
+    this.#searchedSize = -1;
+    return this.#input;
   }
 
-  get #hasFollowing(): boolean {
-    const { firstSequence: current } = this.#segment as SegmentFile;
-    return listSegments(this.#dir).some(({ firstSequence }) => firstSequence > current);
+  #firstSegment(): SegmentFile | undefined {
+    const segments = listSegments(this.#dir);
+    const wanted = this.#wanted ?? 1;
+    return segments.findLast(({ firstSequence }) => firstSequence <= wanted) ?? segments[0];
   }
 
-  /** Goes on at the next good record of the segment, behind what can't be read; false when there is none. */
-  #skipDamage(end: ScanEnd): boolean {
-    const { path } = this.#segment as SegmentFile;
-    const from = this.#offset;
-    // No record is shorter than its header, so the file's size bounds how far sequences can have gone on.
-    const atMost = this.#next + Math.ceil(fstatSync(this.#fd as number).size / RecordOffset.body);
-    // Loads overlap by half, so that a record across two of them is found by the second.
-    const step = this.#scanner.buffer.length / 2;
-    for (let at = from + 8; ; at += step) {
-      this.#offset = at;
-      const loaded = this.#load();
-      const found = this.#scanner.find(0, loaded, this.#next, atMost);
-      if (found >= 0) {
-        this.#offset = at + found;
-        this.#onGap({ path, offset: from, reason: scanEndText(end) });
-        return true;
-      }
-      if (loaded < this.#scanner.buffer.length) break;
+  /**
+   * Goes on at the next good record of the segment, behind what can't be read; false when there is none, as where a
+   * record is only being written.
+   */
+  #skipDamage(input: SegmentInput, end: ScanEnd): boolean {
+    const size = input.size();
+    if (size === this.#searchedSize) return false;
+    const found = findBehind(input, this.#offset, this.#expected, size);
+    if (found === undefined) {
+      this.#searchedSize = size;
+      return false;
     }
-    this.#offset = from;
-    return false;
+    this.#onGap({ path: input.path, offset: this.#offset, reason: scanEndText(end) });
+    this.#offset = found.offset;
+    this.#expected = found.sequence;
+    return true;
   }
 
-  /** The segment has no further record here: on to the next one, if there is one. */
-  #leave(loaded: number, end: ScanEnd): boolean {
-    const segment = this.#segment as SegmentFile;
-    if (!this.#hasFollowing) return false;
-    if (loaded > 0) this.#onGap({ path: segment.path, offset: this.#offset, reason: scanEndText(end) });
+  /** On to the next segment. */
+  #leave(input: SegmentInput, loaded: number, end: ScanEnd): void {
+    if (loaded > 0) this.#onGap({ path: input.path, offset: this.#offset, reason: scanEndText(end) });
     this.#close();
-    return true;
   }
 
   #close(): void {
-    if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #load(): number {
-    const { buffer } = this.#scanner;
-    let loaded = 0;
-    while (loaded < buffer.length) {
-      const got = readSync(this.#fd as number, buffer, loaded, buffer.length - loaded, this.#offset + loaded);
-      if (got === 0) break;
-      loaded += got;
-    }
-    return loaded;
+    this.#input?.[Symbol.dispose]();
+    this.#input = undefined;
   }
 
   /** Bytes of the run's records that come before the one wanted. */
-  #skipBefore(length: number): number {
+  #skipUnwanted(length: number): number {
+    const wanted = this.#wanted as number;
     const view = new RecordView(this.#scanner.buffer);
     let at = 0;
-    while (at < length && view.moveTo(at).sequence < this.#next) at += view.paddedBytes;
+    while (at < length && view.moveTo(at).sequence < wanted) at += view.paddedBytes;
+    this.#wanted = Math.max(wanted, this.#expected);
     return at;
   }
 }

@@ -3,7 +3,7 @@
  * own (a few MiB), so that tools and recovery need nothing of the server's.
  */
 import { Arena, loadKernel } from "@esc/arena";
-import { createCrcTable } from "@esc/events";
+import { createCrcTable, paddedLength, RecordOffset } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface ScanKernel {
@@ -15,7 +15,16 @@ interface ScanKernel {
     expected: number,
     result: number,
   ): number;
-  findRecord(start: number, end: number, maxLength: number, crcTable: number, atLeast: number, atMost: number): number;
+  findRecord(
+    start: number,
+    end: number,
+    available: number,
+    maxLength: number,
+    crcTable: number,
+    atLeast: number,
+    atMost: number,
+  ): number;
+  findLength(start: number, end: number, atLeast: number, maxLength: number, crcTable: number): number;
 }
 
 /** Why a walk over records stopped. */
@@ -38,18 +47,22 @@ export function scanEndText(end: ScanEnd): string {
 /** The longest record that a log may hold: a frame of 64 MiB is far beyond any limit one would configure. */
 export const MAX_RECORD_BYTES = 67_108_864;
 const BUFFER_BYTES = 4_194_304;
+const MIN_BUFFER_BYTES = 4_096;
 
 export class RecordScanner {
-  /** What is to be scanned: read into its start. Grows for a record that is longer. */
-  buffer: Uint8Array;
+  /** What is to be scanned: read into its start. */
+  readonly buffer: Uint8Array;
   #kernel: ScanKernel;
   #crcTable: number;
   #start: number;
   #result: number;
   #words: Uint32Array;
   #doubles: Float64Array;
+  #view: DataView;
 
-  constructor(bufferBytes = BUFFER_BYTES) {
+  /** @param atLeastBytes of the buffer: 4 MiB unless given. */
+  constructor(atLeastBytes = BUFFER_BYTES) {
+    const bufferBytes = paddedLength(Math.max(MIN_BUFFER_BYTES, atLeastBytes));
     const arena = Arena.create({ bytes: bufferBytes + 32_768 });
     this.#crcTable = createCrcTable(arena).address;
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
@@ -59,11 +72,7 @@ export class RecordScanner {
     this.#words = new Uint32Array(arena.memory.buffer, result.address, 4);
     this.#doubles = new Float64Array(arena.memory.buffer, result.address, 6);
     this.buffer = new Uint8Array(arena.memory.buffer, this.#start, bufferBytes);
-  }
-
-  /** A scanner whose buffer takes at least `bytes`: this one, or a larger one. */
-  atLeast(bytes: number): RecordScanner {
-    return bytes <= this.buffer.length ? this : new RecordScanner(Math.max(bytes, this.buffer.length * 2));
+    this.#view = new DataView(arena.memory.buffer, this.#start, bufferBytes);
   }
 
   /**
@@ -81,16 +90,31 @@ export class RecordScanner {
     ) as ScanEnd;
   }
 
-  /** Offset in [from, to) of a good record whose sequence is in the range, relative to `from`; -1 when there is none. */
-  find(from: number, to: number, atLeast: number, atMost: number): number {
-    return this.#kernel.findRecord(
-      this.#start + from,
-      this.#start + to,
-      MAX_RECORD_BYTES,
-      this.#crcTable,
-      atLeast,
-      atMost,
-    );
+  /**
+   * Looks in the buffer's bytes [0, to) for a good record whose sequence is in the range.
+   * @param available bytes that the file has from the buffer's start on.
+   * @returns its offset; -1 when there is none; -2 when the search became too dear (bytes made to look like records);
+   *   `-3 - offset` of one that may be good, and of which the buffer holds the beginning only.
+   */
+  find(to: number, available: number, atLeast: number, atMost: number): number {
+    const start = this.#start;
+    return this.#kernel.findRecord(start, start + to, available, MAX_RECORD_BYTES, this.#crcTable, atLeast, atMost);
+  }
+
+  /** The length from `atLeast` up under which the record at the buffer's start has the CRC it names; 0 when none has. */
+  findLength(to: number, atLeast: number): number {
+    return this.#kernel.findLength(this.#start, this.#start + to, atLeast, MAX_RECORD_BYTES, this.#crcTable);
+  }
+
+  /** What the record at an offset says its length is. */
+  lengthAt(offset: number): number {
+    return this.#view.getUint32(offset + RecordOffset.length, true);
+  }
+
+  /** What the record at an offset says its sequence is; not exact beyond 2^53. */
+  sequenceAt(offset: number): number {
+    const at = offset + RecordOffset.sequence;
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
   }
 
   /** Bytes of the good records of the last scan. */

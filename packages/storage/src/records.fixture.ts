@@ -15,9 +15,12 @@ export function makeRecords(
   firstSequence = 1,
   topic = "test.topic",
 ): RecordBytes {
-  const arena = Arena.create({ bytes: 1 << 23 });
+  const longest = Math.max(...payloads.map((payload) => Buffer.byteLength(payload)), 1);
+  // A ring takes records of up to half of itself.
+  const capacityBytes = 1 << Math.ceil(Math.log2(longest * 2 + 65_536));
+  const arena = Arena.create({ bytes: RecordRing.bytesFor(capacityBytes) + capacityBytes + 65_536 });
   createCrcTable(arena);
-  const ring = RecordRing.create(arena, "records", { capacityBytes: 1 << 22, firstSequence });
+  const ring = RecordRing.create(arena, "records", { capacityBytes, firstSequence });
   const consumer = ring.consumer("run");
   const producer = ring.appender("producer");
   const parts: Buffer[] = [];

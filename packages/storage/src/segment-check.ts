@@ -1,7 +1,8 @@
 /** Walks a whole segment file and says what is in it: what recovery and `esc log verify` go by. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { RecordOffset } from "@esc/events";
-import { MAX_RECORD_BYTES, RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
+import { findBehind, holdsRecords } from "./behind-damage.ts";
+import { RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
+import { SegmentInput } from "./segment-input.ts";
 
 /** A place in a segment that isn't a good record. */
 export interface Damage {
@@ -34,25 +35,24 @@ export interface SegmentCheck {
   readonly nextSequence: number;
 }
 
-/** Walks a segment. Reads it whole, in pieces; memory is bounded by the buffer and the longest record. */
+/**
+ * Walks a segment. Reads it whole, in pieces; memory is bounded by the buffer and the longest record.
+ * @param firstSequence that its name says.
+ * @param scanner to use for several segments one after the other.
+ * @throws the system's error when the file can't be read.
+ */
 export function checkSegment(
   path: string,
   firstSequence: number,
   scanner: RecordScanner = new RecordScanner(),
 ): SegmentCheck {
-  const fd = openSync(path, "r");
-  try {
-    return new SegmentWalk(path, fd, firstSequence, scanner).walk();
-  } finally {
-    closeSync(fd);
-  }
+  using input = new SegmentInput(path, scanner);
+  return new SegmentWalk(input, firstSequence).walk();
 }
 
 class SegmentWalk {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #input: SegmentInput;
   readonly #size: number;
-  #scanner: RecordScanner;
   #next: number;
   #offset = 0;
   #records = 0;
@@ -61,45 +61,44 @@ class SegmentWalk {
   #last: { sequence: number; timeMs: number } | undefined;
   readonly #damage: Damage[] = [];
 
-  constructor(path: string, fd: number, firstSequence: number, scanner: RecordScanner) {
-    this.#path = path;
-    this.#fd = fd;
-    this.#size = fstatSync(fd).size;
+  constructor(input: SegmentInput, firstSequence: number) {
+    this.#input = input;
+    this.#size = input.size();
     this.#next = firstSequence;
-    this.#scanner = scanner;
   }
 
   walk(): SegmentCheck {
     let tornTail: Damage | undefined;
-    while (this.#offset < this.#size) {
+    for (;;) {
       const reason = this.#walkGood();
       if (reason === undefined) break;
-      const resumed = this.#findGood(this.#next, this.#next + this.#mostRecords);
+      const found = findBehind(this.#input, this.#offset, this.#next, this.#size);
       const damage: Damage = {
-        path: this.#path,
+        path: this.#input.path,
         offset: this.#offset,
-        bytes: (resumed?.offset ?? this.#size) - this.#offset,
+        bytes: (found?.offset ?? this.#size) - this.#offset,
         reason,
         missingFrom: this.#next,
-        missingTo: resumed === undefined ? undefined : resumed.sequence - 1,
+        missingTo: found === undefined ? undefined : found.sequence - 1,
       };
-      if (resumed !== undefined) {
+      if (found !== undefined) {
         this.#damage.push(damage);
-        this.#offset = resumed.offset;
-        this.#next = resumed.sequence;
+        this.#offset = found.offset;
+        this.#next = found.sequence;
         continue;
       }
-      // Good records of any other sequence (a file that was swapped or renamed) are somebody's data: never a torn tail.
-      if (this.#findGood(0, Number.MAX_SAFE_INTEGER) === undefined) {
-        tornTail = damage;
-      } else {
+      // Good records of any other sequence (a file that was swapped or renamed), or records of which it can't be told
+      // whether they are a payload's bytes, may be somebody's data: never a torn tail.
+      if (holdsRecords(this.#input, this.#offset, this.#size)) {
         this.#damage.push(damage);
-        this.#next += this.#mostRecords;
+        this.#next += Math.ceil(this.#size / RecordOffset.body);
+      } else {
+        tornTail = damage;
       }
       break;
     }
     return {
-      path: this.#path,
+      path: this.#input.path,
       bytes: this.#size,
       records: this.#records,
       tombstones: this.#tombstones,
@@ -116,25 +115,21 @@ class SegmentWalk {
   /** Walks good records from the offset on; undefined at the end of the file, else why it stopped there. */
   #walkGood(): string | undefined {
     while (this.#offset < this.#size) {
-      const length = this.#load(this.#offset);
-      const end = this.#scanner.scan(0, length, this.#next);
+      // What a live writer appends meanwhile is not part of this check.
+      const loaded = Math.min(this.#input.loadWhole(this.#offset), this.#size - this.#offset);
+      const { scanner } = this.#input;
+      const end = scanner.scan(0, loaded, this.#next);
       this.#count();
-      const atEnd = this.#offset + (length - this.#scanner.bytes) >= this.#size;
       if (end === ScanEnd.end) continue;
-      if (end !== ScanEnd.partial) return scanEndText(end);
-      if (atEnd) return scanEndText(end);
-      // The record goes on behind the buffer: read on from its start, into a larger buffer when it filled this one.
-      if (this.#scanner.bytes === 0) {
-        const larger = this.#scanner.buffer.length * 2;
-        if (larger > 2 * MAX_RECORD_BYTES) return scanEndText(ScanEnd.badLength);
-        this.#scanner = this.#scanner.atLeast(larger);
-      }
+      // A record that goes on behind the buffer: read on from its start.
+      if (end === ScanEnd.partial && scanner.bytes > 0) continue;
+      return scanEndText(end);
     }
     return undefined;
   }
 
   #count(): void {
-    const scanner = this.#scanner;
+    const { scanner } = this.#input;
     if (scanner.records > 0) {
       this.#first ??= { sequence: scanner.firstSequence, timeMs: scanner.firstTimeMs };
       this.#last = { sequence: scanner.lastSequence, timeMs: scanner.lastTimeMs };
@@ -143,35 +138,5 @@ class SegmentWalk {
       this.#next = scanner.lastSequence + 1;
     }
     this.#offset += scanner.bytes;
-  }
-
-  /** More records than the file can hold: none is shorter than its header. */
-  get #mostRecords(): number {
-    return Math.ceil(this.#size / RecordOffset.body);
-  }
-
-  /** The first good record behind the offset with a sequence in the range. */
-  #findGood(atLeast: number, atMost: number): { offset: number; sequence: number } | undefined {
-    // A record that lies across two loads is found by the second: loads overlap by half the buffer.
-    const step = this.#scanner.buffer.length / 2;
-    for (let at = this.#offset + 8; at < this.#size; at += step) {
-      const length = this.#load(at);
-      const found = this.#scanner.find(0, length, atLeast, atMost);
-      if (found < 0) continue;
-      this.#scanner.scan(found, length, 0);
-      return { offset: at + found, sequence: this.#scanner.firstSequence };
-    }
-    return undefined;
-  }
-
-  #load(offset: number): number {
-    const { buffer } = this.#scanner;
-    let loaded = 0;
-    while (loaded < buffer.length) {
-      const got = readSync(this.#fd, buffer, loaded, buffer.length - loaded, offset + loaded);
-      if (got === 0) break;
-      loaded += got;
-    }
-    return loaded;
   }
 }

@@ -26,11 +26,14 @@ export function listSegments(dir: string): SegmentFile[] {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-  return names
-    .filter((name) => NAME.test(name))
-    .sort()
-    .map((name) => {
-      const path = join(dir, name);
-      return { path, firstSequence: Number.parseInt(name, 10), bytes: statSync(path).size };
-    });
+  const segments: SegmentFile[] = [];
+  for (const name of names.filter((each) => NAME.test(each)).sort()) {
+    const path = join(dir, name);
+    const firstSequence = Number(name.slice(0, 20));
+    // Sequences begin at 1 and are counted in doubles: a name beyond is nobody's that writes logs.
+    if (firstSequence < 1 || !Number.isSafeInteger(firstSequence)) continue;
+    const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+    if (bytes !== undefined) segments.push({ path, firstSequence, bytes });
+  }
+  return segments;
 }

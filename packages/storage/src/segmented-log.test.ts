@@ -47,6 +47,7 @@ test("what was appended is read back as it was, after closing and opening again"
   const again = open();
   expect(again.recovery).toMatchObject({ segments: 1, nextSequence: 6, tornTail: undefined, damage: [] });
   append(again, ["six"]);
+  expect([again.segments, again.bytes]).toEqual([1, listSegments(dir)[0]?.bytes]);
   again.close();
   expect(readAll()).toEqual(["1:one", "2:two", "3:three", "4:four", "5:five", "6:six"]);
   using reader = new LogReader({ dir, fromSequence: 2 });
@@ -142,6 +143,73 @@ test("a segment that isn't the one its name says is somebody's data: kept, repor
   expect(listSegments(dir)).toHaveLength(2);
 });
 
+test("a single good record of another sequence is never taken for a torn tail", () => {
+  const { bytes } = makeRecords(["somebody's"], 1_000);
+  const path = join(dir, segmentName(7));
+  writeFileSync(path, bytes);
+  expect(recoverLog(dir)).toMatchObject({ tornTail: undefined, damage: [{ offset: 0 }], resume: undefined });
+  expect(readFileSync(path).equals(bytes)).toBe(true);
+});
+
+test("a record longer than what is read at once, behind damage, is found and not cut", () => {
+  const { bytes, offsets } = makeRecords(["bad", "x".repeat(6_000_000)]);
+  const damaged = Buffer.from(bytes);
+  damaged[40] = 1;
+  writeFileSync(join(dir, segmentName(1)), damaged);
+  expect(recoverLog(dir)).toMatchObject({
+    nextSequence: 3,
+    tornTail: undefined,
+    damage: [{ offset: 0, bytes: offsets[1], missingFrom: 1, missingTo: 1 }],
+  });
+});
+
+test("where bytes are missing between two records, only what they held is missing", () => {
+  const { bytes, offsets } = makeRecords(five);
+  const cutOut = Buffer.concat([bytes.subarray(0, offsets[1]), bytes.subarray(offsets[2])]);
+  writeFileSync(join(dir, segmentName(1)), cutOut);
+  expect(recoverLog(dir)).toMatchObject({ nextSequence: 6, damage: [{ missingFrom: 2, missingTo: 2, bytes: 0 }] });
+  expect(readAll()).toEqual(["1:one", "3:three", "4:four", "5:five"]);
+});
+
+test("a torn record whose payload looks like records gives none of them: it is kept in doubt, and appending goes on behind", () => {
+  // Somewhere among eight paddings the inner records lie as records would.
+  for (let padding = 0; padding < 8; padding++) {
+    const inner = makeRecords(["forged", "forged too"], 3).bytes;
+    const { bytes } = makeRecords(["good", Buffer.concat([Buffer.alloc(padding), inner, Buffer.alloc(100)])]);
+    writeFileSync(join(dir, segmentName(1)), bytes.subarray(0, bytes.length - 16));
+    const log = open();
+    append(log, ["new"]);
+    log.close();
+    expect(readAll()).toEqual(["1:good", `${log.nextSequence - 1}:new`]);
+    for (const segment of listSegments(dir)) rmSync(segment.path);
+  }
+});
+
+test("random logs, one bit flipped anywhere, payloads that hold records: never a wrong record, and all others are read", () => {
+  const payload = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+    // A whole record inside a payload, with a sequence that this log reaches.
+    fc
+      .tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 7 }))
+      .map(([sequence, padding]) => Buffer.concat([Buffer.alloc(padding), makeRecords(["forged"], sequence).bytes])),
+  );
+  fc.assert(
+    fc.property(fc.array(payload, { minLength: 1, maxLength: 8 }), fc.nat(), (payloads, anyBit) => {
+      const { bytes, offsets } = makeRecords(payloads);
+      const bit = anyBit % (bytes.length * 8);
+      const at = bit >>> 3;
+      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+      writeFileSync(join(dir, segmentName(1)), bytes);
+      const hit = offsets.findLastIndex((offset) => offset <= at);
+      using reader = new LogReader({ dir });
+      const seen = Array.from(reader, (view) => `${view.sequence}:${Buffer.from(view.payload).toString("hex")}`);
+      const written = payloads.map((each, i) => `${i + 1}:${each.toString("hex")}`);
+      expect(seen).toEqual(written.filter((_, i) => i !== hit));
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("segments roll before they would exceed their size, and each is named by its first sequence", () => {
   const log = open({ segmentBytes: 400 });
   for (let i = 0; i < 20; i++) append(log, [`event ${i}`, `and ${i}`]);
@@ -228,6 +296,69 @@ test("a failed sync is final: the log takes nothing more until it is opened anew
   expect(readAll()).toHaveLength(6);
 });
 
+function failing(operation: keyof LogFs, code = "EIO"): { fs: LogFs; on: boolean } {
+  const fault: { fs: LogFs; on: boolean } = { fs: nodeFs, on: false };
+  fault.fs = {
+    ...nodeFs,
+    [operation]: (...args: never[]) => {
+      if (fault.on) throw Object.assign(new Error(`${operation} failed`), { code });
+      return (nodeFs[operation] as (...all: never[]) => unknown)(...args);
+    },
+  };
+  return fault;
+}
+
+test("a segment that can't be made is tried again by the next append; nothing before it is lost", () => {
+  const fault = failing("create", "ENOSPC");
+  const log = open({ segmentBytes: 60, fs: fault.fs });
+  append(log, ["one"]);
+  fault.on = true;
+  for (let i = 0; i < 3; i++) {
+    expect(() => append(log, ["two"])).toThrow(expect.objectContaining({ code: "ESC_LOG_WRITE_FAILED" }));
+  }
+  fault.on = false;
+  append(log, ["two"]);
+  log.close();
+  expect(readAll()).toEqual(["1:one", "2:two"]);
+  expect(log.segments).toBe(2);
+});
+
+test("a segment whose name can't be made durable ends the log, as a failed sync does", () => {
+  const fault = failing("syncDirectory");
+  const log = open({ fs: fault.fs });
+  fault.on = true;
+  expect(() => append(log, ["one"])).toThrow(expect.objectContaining({ code: "ESC_LOG_SYNC_FAILED" }));
+  fault.on = false;
+  expect(() => append(log, ["one"])).toThrow(expect.objectContaining({ code: "ESC_LOG_SYNC_FAILED" }));
+  log.close();
+});
+
+test("a failed write that can't be taken back ends the log; recovery takes it back", () => {
+  const fault = failing("truncate");
+  const write: LogFs["write"] = (fd, bytes, offset, length, position) => {
+    if (!fault.on) return nodeFs.write(fd, bytes, offset, length, position);
+    if (position > 200) throw new Error("i/o error");
+    return nodeFs.write(fd, bytes, offset, Math.min(length, 20), position);
+  };
+  const log = open({ fs: { ...fault.fs, write } });
+  append(log, ["one", "two"]);
+  fault.on = true;
+  expect(() => append(log, five)).toThrow(expect.objectContaining({ code: "ESC_LOG_SYNC_FAILED" }));
+  fault.on = false;
+  expect(() => append(log, five)).toThrow(expect.objectContaining({ code: "ESC_LOG_SYNC_FAILED" }));
+  log.close();
+  open().close();
+  expect(checkLog({ lane: "test", dir })).toMatchObject({ sound: true });
+  expect(readAll().slice(0, 2)).toEqual(["1:one", "2:two"]);
+});
+
+test("an append with any but the next sequence is the caller's mistake", () => {
+  const log = open();
+  const { bytes } = makeRecords(["two"], 2);
+  expect(() => log.append(bytes, 0, bytes.length, 2, 1)).toThrow(expect.objectContaining({ code: "ESC_LOG_SEQUENCE" }));
+  log.close();
+});
+
 test("a reader that follows a log that grows sees each record once, also across segments", () => {
   const log = open({ segmentBytes: 500 });
   using reader = new LogReader({ dir });
@@ -269,9 +400,13 @@ test("a writer killed at any moment leaves a log that opens, with every synced r
       output += chunk;
       if (output.length > 40 + round * 30) child.kill("SIGKILL");
     });
-    await new Promise((resolve) => child.once("close", resolve));
+    const signal = await new Promise((resolve) => child.once("close", (_, by) => resolve(by)));
+    expect(signal, "the writer ended by itself").toBe("SIGKILL");
     const synced = Number(output.split("\n").at(-2));
-    expect(recoverLog(dir).nextSequence).toBeGreaterThan(synced);
+    const { nextSequence } = recoverLog(dir);
+    expect(nextSequence).toBeGreaterThan(synced);
     expect(checkLog({ lane: "test", dir }).sound).toBe(true);
+    const expected = Array.from({ length: nextSequence - 1 }, (_, i) => (i % 2 === 0 ? 100 : 300));
+    expect(readAll().map((line) => line.split(":")[1]?.length)).toEqual(expected);
   }
 });

@@ -21,8 +21,9 @@ export interface SegmentedLogOptions {
 
 /** What recovery found and did. Plain data: it may have been done on another thread. */
 export interface Recovery {
-  /** Segments found. */
+  /** Segments found, and their bytes after recovery. */
   readonly segments: number;
+  readonly bytes: number;
   /** Sequence of the next record. */
   readonly nextSequence: number;
   /** What a crash had cut off and recovery took away. */
@@ -42,7 +43,8 @@ export function recoverLog(dir: string, fs: LogFs = nodeFs): Recovery {
   makeDirectory(dir);
   const segments = listSegments(dir);
   const last = segments.at(-1);
-  if (last === undefined) return { segments: 0, nextSequence: 1, tornTail: undefined, damage: [], resume: undefined };
+  if (last === undefined)
+    return { segments: 0, bytes: 0, nextSequence: 1, tornTail: undefined, damage: [], resume: undefined };
   const { tornTail, damage, nextSequence } = checkSegment(last.path, last.firstSequence, new RecordScanner());
   // Behind damage a new segment begins, so that the damaged file stays as it was found.
   const end = tornTail?.offset ?? last.bytes;
@@ -56,9 +58,20 @@ export function recoverLog(dir: string, fs: LogFs = nodeFs): Recovery {
       fs.close(fd);
     }
   }
-  return { segments: segments.length, nextSequence, tornTail, damage, resume };
+  const cut = resume === undefined ? 0 : last.bytes - end;
+  const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0) - cut;
+  return { segments: segments.length, bytes, nextSequence, tornTail, damage, resume };
 }
 
+/**
+ * The log to append to. One thread, and one log per folder (see `DirectoryLock`); it blocks in the system's calls, so its
+ * thread should have nothing else to do. An append is one write, and makes no objects.
+ *
+ * @example
+ * using log = SegmentedLog.open({ dir: "data/log/batch", segmentBytes: 268_435_456 });
+ * log.append(bytes, 0, bytes.length, log.nextSequence, records);
+ * log.sync(); // now durable
+ */
 export class SegmentedLog {
   readonly dir: string;
   readonly recovery: Recovery;
@@ -67,6 +80,8 @@ export class SegmentedLog {
   #fd: number | undefined;
   #end = 0;
   #next: number;
+  #segments: number;
+  #bytes: number;
   #failure: EscError | undefined;
 
   private constructor(options: SegmentedLogOptions, recovery: Recovery) {
@@ -75,6 +90,8 @@ export class SegmentedLog {
     this.#fs = options.fs ?? nodeFs;
     this.#segmentBytes = options.segmentBytes;
     this.#next = recovery.nextSequence;
+    this.#segments = recovery.segments;
+    this.#bytes = recovery.bytes;
     if (recovery.resume !== undefined) {
       this.#fd = this.#fs.open(recovery.resume.path);
       this.#end = recovery.resume.end;
@@ -92,6 +109,16 @@ export class SegmentedLog {
   /** Sequence of the next record to append. */
   get nextSequence(): number {
     return this.#next;
+  }
+
+  /** Segments, those found when it was opened included. */
+  get segments(): number {
+    return this.#segments;
+  }
+
+  /** Bytes of all segments. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Why the log takes nothing more, if it doesn't: a failed sync is final until the log is opened anew. */
@@ -125,6 +152,7 @@ export class SegmentedLog {
       this.#takeBack(fd, cause);
     }
     this.#end += length;
+    this.#bytes += length;
     this.#next += records;
   }
 
@@ -147,9 +175,11 @@ export class SegmentedLog {
 
   /** Closes the file; syncs nothing. */
   close(): void {
-    if (this.#fd === undefined) return;
-    this.#fs.close(this.#fd);
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    // First, so that a descriptor whose closing fails is never used or closed again: it may be another file's by then.
     this.#fd = undefined;
+    this.#fs.close(fd);
   }
 
   [Symbol.dispose](): void {
@@ -157,18 +187,29 @@ export class SegmentedLog {
   }
 
   #roll(): void {
-    if (this.#fd !== undefined) {
-      this.sync();
-      this.close();
-    }
+    if (this.#fd !== undefined) this.sync();
+    let created: number;
     try {
-      this.#fd = this.#fs.create(join(this.dir, segmentName(this.#next)));
+      this.close();
+      created = this.#fs.create(join(this.dir, segmentName(this.#next)));
+    } catch (cause) {
+      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made (${describe(cause)}).`, {
+        cause,
+      });
+    }
+    this.#fd = created;
+    this.#end = 0;
+    this.#segments++;
+    try {
       this.#fs.syncDirectory(this.dir);
     } catch (cause) {
-      this.close();
-      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made.`, { cause });
+      // As with a file's: saying yes the next time would prove nothing, and without its name the file is lost.
+      throw this.#fail(
+        "ESC_LOG_SYNC_FAILED",
+        "a new segment's name could not be made durable. Restart to recover",
+        cause,
+      );
     }
-    this.#end = 0;
   }
 
   /** A write failed in the middle: what came of it is cut away, so that the file ends with a whole record. */
