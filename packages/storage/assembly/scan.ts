@@ -15,9 +15,10 @@
 
 import { crc32 } from "@esc/events/assembly/crc32";
 import {
-  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_FLAGS, RECORD_HEADER, RECORD_LENGTH,
+  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_FLAGS, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH,
   RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, padded,
 } from "@esc/events/assembly/record";
+import { hashTopic } from "@esc/events/assembly/topic";
 
 const STATUS: usize = 0;
 const BYTES: usize = 4;
@@ -150,4 +151,13 @@ export function findLength(p: usize, end: usize, atLeast: u32, maxLength: u32, c
     if (length < most) c = (c >>> 8) ^ load<u32>(crcTable + (((c ^ <u32>load<u8>(p + <usize>length)) & 255) << 2));
   }
   return 0;
+}
+
+/** Whether the header at `p` names the hash of the topic behind it: 32 bits that say it is a record's header. */
+export function hashHolds(p: usize, end: usize): bool {
+  if (end - p < <usize>RECORD_HEADER) return false;
+  const topic = RECORD_HEADER + (<u32>load<u8>(p + RECORD_FLAGS) & FLAG_ID ? EVENT_ID_BYTES : 0);
+  const length = <u32>load<u16>(p + RECORD_TOPIC_LENGTH);
+  if (<usize>(topic + length) > end - p) return false;
+  return hashTopic(p + <usize>topic, length) == load<u32>(p + RECORD_HASH);
 }

@@ -42,20 +42,23 @@ export function holdsRecords(input: SegmentInput, offset: number, size: number):
 
 /** Where the damaged record ends, as far as it can be told; else the next place where a record could begin. */
 function endOfDamaged(input: SegmentInput, offset: number, next: number, size: number): number {
+  const anywhere = offset + 8;
   const loaded = input.load(offset);
-  if (loaded < RecordOffset.body) return offset + 8;
+  if (loaded < RecordOffset.body) return anywhere;
   const length = input.scanner.lengthAt(0);
-  const possible = length >= RecordOffset.body && length <= MAX_RECORD_BYTES;
   const ours = input.scanner.sequenceAt(0) === next;
-  const claimed = offset + paddedLength(possible ? length : RecordOffset.body);
+  const header = ours || input.scanner.hashHolds(loaded);
+  const possible = length >= RecordOffset.body && length <= MAX_RECORD_BYTES;
+  const claimed = possible ? offset + paddedLength(length) : anywhere;
   // The length is right if the next record follows it: then anything else of this one is what is damaged.
   if (possible && input.goodAt(claimed) === next + 1) return claimed;
-  if (!ours) return offset + 8;
+  if (!header) return anywhere;
+  if (!ours) return claimed;
   // The length isn't covered by the CRC: where it alone is damaged, the CRC tells which one is true.
   let least: number = RecordOffset.body;
   for (;;) {
     const found = input.scanner.findLength(input.load(offset), least);
-    if (found === 0) return possible ? claimed : offset + 8;
+    if (found === 0) return claimed;
     const end = offset + paddedLength(found);
     if (end >= size) return end;
     if (input.load(end) >= RecordOffset.body && input.scanner.sequenceAt(0) === next + 1) return end;

@@ -24,6 +24,7 @@ interface ScanKernel {
     atLeast: number,
     atMost: number,
   ): number;
+  hashHolds(start: number, end: number): number;
   findLength(start: number, end: number, atLeast: number, maxLength: number, crcTable: number): number;
 }
 
@@ -104,6 +105,11 @@ export class RecordScanner {
   /** The length from `atLeast` up under which the record at the buffer's start has the CRC it names; 0 when none has. */
   findLength(to: number, atLeast: number): number {
     return this.#kernel.findLength(this.#start, this.#start + to, atLeast, MAX_RECORD_BYTES, this.#crcTable);
+  }
+
+  /** Whether a record's header stands at the buffer's start: its topic hash is that of the topic behind it. */
+  hashHolds(to: number): boolean {
+    return this.#kernel.hashHolds(this.#start, this.#start + to) === 1;
   }
 
   /** What the record at an offset says its length is. */

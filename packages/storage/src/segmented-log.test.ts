@@ -206,7 +206,7 @@ test("random logs, one bit flipped anywhere, payloads that hold records: never a
       const written = payloads.map((each, i) => `${i + 1}:${each.toString("hex")}`);
       expect(seen).toEqual(written.filter((_, i) => i !== hit));
     }),
-    { numRuns: 300 },
+    { numRuns: 1_000 },
   );
 });
 
