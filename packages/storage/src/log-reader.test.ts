@@ -87,6 +87,17 @@ test("damage in a payload that holds a whole record doesn't bring that record to
   }
 });
 
+test("a header of which nothing but the length is left still says where the next record is", () => {
+  for (let padding = 0; padding < 8; padding++) {
+    const inner = makeRecords(["forged"], 2).bytes;
+    const { bytes } = makeRecords([Buffer.concat([Buffer.alloc(padding), inner]), "two"]);
+    bytes.fill(0xee, 4, 44);
+    writeFileSync(join(dir, segmentName(1)), bytes);
+    using reader = new LogReader({ dir });
+    expect(Array.from(reader, (view) => view.text())).toEqual(["two"]);
+  }
+});
+
 test("a reader is told of sequences that are missing before the first segment, if it asked for them", () => {
   writeFileSync(join(dir, segmentName(500)), makeRecords(["x"], 500).bytes);
   expect(gapsOf()).toEqual({ seen: [500], gaps: [] });

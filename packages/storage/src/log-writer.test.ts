@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Arena } from "@esc/arena";
+import { createCrcTable } from "@esc/events";
+import { Parker, RecordRing } from "@esc/queues";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type LogFs, LogReader, type LogState, LogWriter, nodeFs, SegmentedLog, type SyncPolicy } from "./index.ts";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "esc-writer-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A lane's ring and the writer that takes from it, with a clock and a disk that the test holds. */
+function lane(options: { sync?: SyncPolicy; groupBytes?: number } = {}) {
+  const arena = Arena.create({ bytes: 1 << 20 });
+  createCrcTable(arena);
+  const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
+  const producer = ring.appender("producer");
+  const disk = { full: false, broken: false, syncs: 0 };
+  const fs: LogFs = {
+    ...nodeFs,
+    write: (...args) => {
+      if (disk.full) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      return nodeFs.write(...args);
+    },
+    datasync: (fd) => {
+      if (disk.broken) throw Object.assign(new Error("i/o error"), { code: "EIO" });
+      disk.syncs++;
+      nodeFs.datasync(fd);
+    },
+  };
+  const clock = { ms: 0 };
+  const states: LogState["kind"][] = [];
+  const log = SegmentedLog.open({ dir, segmentBytes: 1 << 20, fs });
+  const writer = new LogWriter({
+    lanes: [{ name: "lane", ring, log, sync: options.sync ?? "group" }],
+    arenaBytes: new Uint8Array(arena.memory.buffer),
+    parker: Parker.create(arena, "parker"),
+    groupBytes: options.groupBytes ?? 1 << 15,
+    syncIntervalMs: 100,
+    now: () => clock.ms,
+    onState: (_, state) => states.push(state.kind),
+  });
+  const append = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const event = { topic: Buffer.from("a"), payload: Buffer.from("b"), priority: 2, source: 0, timeMs: 1 } as const;
+      expect(producer.append(event)).toBe(true);
+    }
+  };
+  const stored = () => {
+    using reader = new LogReader({ dir });
+    return Array.from(reader, (view) => view.sequence);
+  };
+  return { ring, writer, append, stored, disk, clock, states };
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
+
+test("what gathered in the ring is written and synced as one group, and is durable then", () => {
+  const { ring, writer, append, stored, disk } = lane();
+  append(100);
+  expect(ring.durableSequence).toBe(1);
+  expect(writer.step()).toBe(true);
+  expect([ring.durableSequence, ring.durablePosition, disk.syncs]).toEqual([101, ring.publishedPosition, 1]);
+  expect(stored()).toEqual(upTo(100));
+  expect(writer.step()).toBe(false);
+});
+
+test("a group ends at its limit; the next step takes up the rest", () => {
+  const { writer, append, stored, disk } = lane({ groupBytes: 400 });
+  append(100);
+  for (let steps = 0; writer.step(); steps++) expect(steps).toBeLessThan(100);
+  expect(stored()).toEqual(upTo(100));
+  expect(disk.syncs).toBeGreaterThan(5);
+});
+
+test("an interval lane is durable only after the interval, or at once when an acknowledgement asks", () => {
+  const { ring, writer, append, clock, disk } = lane({ sync: "interval" });
+  append(1);
+  writer.step();
+  clock.ms = 99;
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([1, 0]);
+  clock.ms = 100;
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([2, 1]);
+  append(1);
+  ring.askToSync(ring.publishedPosition);
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([3, 2]);
+});
+
+test("a lane that never syncs counts as durable what the system has taken", () => {
+  const { ring, writer, append, disk } = lane({ sync: "never" });
+  append(3);
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([4, 0]);
+});
+
+test("a full disk: nothing is durable, the state says so once, and a second later writing goes on without loss", () => {
+  const { ring, writer, append, stored, disk, clock, states } = lane();
+  append(2);
+  disk.full = true;
+  expect(writer.step()).toBe(false);
+  expect([ring.durableSequence, states]).toEqual([1, ["waiting"]]);
+  clock.ms = 1_000;
+  writer.step();
+  append(2);
+  disk.full = false;
+  expect([writer.step(), states]).toEqual([false, ["waiting"]]);
+  clock.ms = 2_000;
+  expect(writer.step()).toBe(true);
+  expect([ring.durableSequence, states]).toEqual([5, ["waiting", "writing"]]);
+  expect(stored()).toEqual(upTo(4));
+});
+
+test("a failed sync: nothing is durable from then on, whatever the disk says later", () => {
+  const { ring, writer, append, disk, clock, states } = lane();
+  append(1);
+  disk.broken = true;
+  writer.step();
+  disk.broken = false;
+  clock.ms = 10_000;
+  append(1);
+  expect(writer.step()).toBe(false);
+  expect([ring.durableSequence, states]).toEqual([1, ["failed"]]);
+});
+
+test("a writer that is stopped leaves nothing unsynced that the ring had", () => {
+  const { ring, writer, append, stored } = lane({ sync: "interval" });
+  append(10);
+  writer.run(() => true);
+  expect(ring.durableSequence).toBe(11);
+  expect(stored()).toEqual(upTo(10));
+});
