@@ -1,17 +1,19 @@
 /** `esc log verify|stat|cat DIR`: what a log on disk holds. Works on a running server's directory too: it only reads. */
 import { resolve } from "node:path";
-import { TopicPattern } from "@esc/events";
+import { LANE_NAMES, TopicPattern } from "@esc/events";
 import {
   checkLog,
+  DEAD_LETTERS,
   findLogs,
   type LaneLog,
   type LogCheck,
   LogReader,
-  listSegments,
-  type RecordView,
+  type LogStat,
+  statLog,
 } from "@esc/storage";
 import type { CAC } from "cac";
 import { asWritten } from "./as-written.ts";
+import { eventJson, eventText } from "./log-event-text.ts";
 import { ExitCode, UsageError, wholeNumber } from "./usage-error.ts";
 
 interface LogOptions {
@@ -21,6 +23,11 @@ interface LogOptions {
   readonly from?: unknown;
   readonly limit?: unknown;
 }
+
+/** A payload's share of a terminal's lines; into a file or pipe it goes whole. */
+const TERMINAL_PAYLOAD_CHARS = 200;
+/** Lines are written in pieces of about this size: a system call each would cost more than reading the log. */
+const WRITE_CHARS = 65_536;
 
 export function registerLog(cli: CAC): void {
   cli
@@ -32,7 +39,7 @@ export function registerLog(cli: CAC): void {
     .option("--limit <count>", "cat: at most so many events of each lane")
     .example("esc log verify ./data")
     .example("esc log cat ./data --topic 'order.>' --limit 10 --json")
-    .action((action: string, dir: string, parsed: LogOptions) => {
+    .action(async (action: string, dir: string, parsed: LogOptions) => {
       const topic = asWritten(cli.rawArgs, "topic");
       const lane = asWritten(cli.rawArgs, "lane");
       const options = { ...parsed, ...(topic !== undefined && { topic }), ...(lane !== undefined && { lane }) };
@@ -43,11 +50,17 @@ export function registerLog(cli: CAC): void {
       });
       const run = { verify, stat, cat }[action];
       if (run === undefined) throw new UsageError(`esc log ${action}: there is verify, stat and cat.`);
-      const logs = findLogs(resolve(process.env.INIT_CWD ?? process.cwd(), String(dir))).filter(
-        ({ lane }) => options.lane === undefined || lane === options.lane,
-      );
-      run(logs, options);
+      const logs = findLogs(resolve(process.env.INIT_CWD ?? process.cwd(), String(dir)));
+      await run(ofLane(logs, options.lane), options);
     });
+}
+
+/** The log of a lane, or all; none of a lane that has stored nothing yet. @throws UsageError for a name that is no lane's. */
+function ofLane(logs: readonly LaneLog[], lane: string | undefined): readonly LaneLog[] {
+  if (lane === undefined) return logs;
+  const names = new Set<string>([...LANE_NAMES, DEAD_LETTERS, ...logs.map((log) => log.lane)]);
+  if (!names.has(lane)) throw new UsageError(`--lane takes ${[...names].join(", ")}, not "${lane}".`);
+  return logs.filter((log) => log.lane === lane);
 }
 
 function verify(logs: readonly LaneLog[], { json }: LogOptions): void {
@@ -78,84 +91,61 @@ function describe(check: LogCheck): string {
 }
 
 function stat(logs: readonly LaneLog[], { json }: LogOptions): void {
-  const lanes = logs.map(({ lane, dir }) => {
-    const segments = listSegments(dir);
-    return {
-      lane,
-      segments: segments.length,
-      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-      firstSequence: segments[0]?.firstSequence,
-    };
-  });
+  const lanes = logs.map((log) => statLog(log));
   if (json) process.stdout.write(`${JSON.stringify({ lanes })}\n`);
-  else
-    for (const { lane, segments, bytes, firstSequence } of lanes)
-      process.stdout.write(`${lane}: ${segments} segments, ${bytes} bytes, from sequence ${firstSequence}\n`);
+  else for (const lane of lanes) process.stdout.write(statLine(lane));
 }
 
-function cat(logs: readonly LaneLog[], options: LogOptions): void {
+function statLine({ lane, segments, bytes, ...stat }: LogStat): string {
+  const { firstSequence, lastSequence, firstTimeMs, lastTimeMs } = stat;
+  const range =
+    firstTimeMs === undefined || lastTimeMs === undefined
+      ? "empty"
+      : `sequences ${firstSequence} to ${lastSequence}, ${isoTime(firstTimeMs)} to ${isoTime(lastTimeMs)}`;
+  return `${lane}: ${segments} segments, ${bytes} bytes, ${range}\n`;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+async function cat(logs: readonly LaneLog[], options: LogOptions): Promise<void> {
   const pattern = options.topic === undefined ? undefined : new TopicPattern(options.topic);
-  const fromSequence = options.from === undefined ? 1 : wholeNumber("--from", options.from, 1, Number.MAX_SAFE_INTEGER);
+  const fromSequence =
+    options.from === undefined ? undefined : wholeNumber("--from", options.from, 1, Number.MAX_SAFE_INTEGER);
   const limit =
     options.limit === undefined
       ? Number.POSITIVE_INFINITY
       : wholeNumber("--limit", options.limit, 0, Number.MAX_SAFE_INTEGER);
+  if (limit === 0) return;
+  const maxChars = process.stdout.isTTY ? TERMINAL_PAYLOAD_CHARS : undefined;
+  let lines = "";
   for (const { lane, dir } of logs) {
     using reader = new LogReader({
       dir,
-      fromSequence,
+      ...(fromSequence !== undefined && { fromSequence }),
       onGap: (gap) => {
         process.stderr.write(`${gap.path} can't be read from byte ${gap.offset} on: ${gap.reason}\n`);
         process.exitCode = ExitCode.failed;
       },
     });
     let shown = 0;
-    if (limit === 0) continue;
     for (const view of reader) {
       if (pattern !== undefined && !pattern.matches(view.topic)) continue;
-      process.stdout.write(options.json ? jsonLine(lane, view) : textLine(lane, view));
+      lines += options.json ? eventJson(lane, view) : eventText(lane, view, maxChars);
+      if (lines.length >= WRITE_CHARS) {
+        await write(lines);
+        lines = "";
+      }
       if (++shown >= limit) break;
     }
   }
+  await write(lines);
 }
 
-function timeText(view: RecordView): string {
-  return `${new Date(view.timeMs).toISOString().slice(0, -1)}${String(view.timeNs).padStart(6, "0")}Z`;
-}
-
-function asText(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes));
-  } catch {
-    return undefined;
-  }
-}
-
-function textLine(lane: string, view: RecordView): string {
-  const { id, payload } = view;
-  const text = asText(payload);
-  // Control characters would drive the terminal: anything but plain text is shown as hex.
-  const shown = text !== undefined && !/\p{Cc}/u.test(text) ? text : `0x${Buffer.from(payload).toString("hex")}`;
-  const idText = id === undefined ? "" : ` id=${Buffer.from(id).toString("hex")}`;
-  return `${timeText(view)} ${lane}#${view.sequence} ${view.priority} ${view.topic.replace(/\p{Cc}/gu, "?")}${idText} ${shown}\n`;
-}
-
-function jsonLine(lane: string, view: RecordView): string {
-  const { id, payload, metadata } = view;
-  const text = asText(payload);
-  return `${JSON.stringify({
-    lane,
-    sequence: view.sequence,
-    time: timeText(view),
-    priority: view.priority,
-    source: view.source,
-    topic: view.topic,
-    ...(id && { id: Buffer.from(id).toString("hex") }),
-    ...(metadata.size > 0 && {
-      metadata: Object.fromEntries(
-        [...metadata].map(([key, value]) => [key, asText(value) ?? Buffer.from(value).toString("base64")]),
-      ),
-    }),
-    ...(text === undefined ? { payloadBase64: Buffer.from(payload).toString("base64") } : { payload: text }),
-  })}\n`;
+/** Waits until it is out: a slow reader holds us back, and one that has enough is noticed at once. */
+function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 }
