@@ -133,16 +133,17 @@ async function reachable(port: number): Promise<Socket> {
 /** A peer that reads everything and then does what `end` says: closes (QUIT), after an answer to a last ping. */
 async function peer(
   name: string,
-  command: (port: number, dir: string) => string[],
+  command: (port: number, dir: string, monitor: number) => string[],
   message: Buffer,
   preamble: string,
-  done: (port: number, dir: string) => Promise<void>,
+  done: (port: number, monitor: number) => Promise<void>,
 ): Promise<Result | string> {
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) {
     const dir = mkdtempSync(join(tmpdir(), "esc-peer-"));
     const port = await freePort();
-    const [file = "", ...args] = command(port, dir);
+    const monitor = await freePort();
+    const [file = "", ...args] = command(port, dir, monitor);
     const child = spawn(file, args, { stdio: "ignore" });
     const missing = await new Promise<boolean>((resolve) => {
       child.once("error", () => resolve(true));
@@ -152,7 +153,7 @@ async function peer(
     (await reachable(port)).destroy();
     const started = performance.now();
     const sent = flood(port, message, events, preamble);
-    await done(port, dir);
+    await done(port, monitor);
     rates.push(events / (performance.now() - started) / 1e3);
     child.kill("SIGKILL");
     await Promise.all([sent, new Promise((resolve) => child.once("exit", resolve))]);
@@ -176,9 +177,9 @@ async function redisDone(port: number): Promise<void> {
 }
 
 /** NATS: until the monitoring page has counted all. */
-async function natsDone(port: number): Promise<void> {
+async function natsDone(_port: number, monitor: number): Promise<void> {
   for (;;) {
-    const { in_msgs } = (await (await fetch(`http://127.0.0.1:${port + 1}/varz`)).json()) as { in_msgs: number };
+    const { in_msgs } = (await (await fetch(`http://127.0.0.1:${monitor}/varz`)).json()) as { in_msgs: number };
     if (in_msgs >= events) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -209,7 +210,7 @@ const redisMessage = Buffer.from(
 for (const result of [
   await peer(
     "NATS server, publish only, nothing stored",
-    (port) => ["nats-server", "-a", "127.0.0.1", "-p", String(port), "-m", String(port + 1)],
+    (port, _dir, monitor) => ["nats-server", "-a", "127.0.0.1", "-p", String(port), "-m", String(monitor)],
     Buffer.from(`PUB ${TOPIC} 32\r\n${PAYLOAD}\r\n`),
     'CONNECT {"verbose":false,"pedantic":false}\r\n',
     natsDone,
