@@ -42,7 +42,8 @@ export class HttpServer {
   listen(): Promise<number> {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.once("error", (cause: NodeJS.ErrnoException) => {
+      // Stays for good: later errors are connections that the system could not hand over, and the next may come.
+      this.#server.on("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${cause.message})`;
         reject(
           new EscError("ESC_BIND_FAILED", `${host}:${port} ${why}. Set http.port to another port, or to 0 for any.`, {

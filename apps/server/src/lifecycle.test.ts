@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -159,6 +159,29 @@ test("an idle server uses under one hundredth of a core", async () => {
   const used = (await seconds()) - before;
   // CPU time, not wall time: what else the machine does changes nothing. The two scrapes are in it.
   expect(used / ((performance.now() - started) / 1_000)).toBeLessThan(0.01);
+});
+
+test("a server out of file descriptors refuses connections and goes on once there are some", async () => {
+  await using server = await ServerProcess.start();
+  // What it has open now, and a few more.
+  const open = readdirSync(`/proc/${server.child.pid}/fd`).length;
+  const limited = spawnSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${open + 8}`]);
+  expect(limited.status).toBe(0);
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 40; i++) {
+    const socket = await connect(server.tcpPort);
+    socket.on("error", () => undefined);
+    sockets.push(socket);
+  }
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  await writeAll(socket, plainFrame(2 | ACK, "a", "b"));
+  await answers.until(() => answers.durable === 1);
+  await finish(socket);
+  expect((await server.stats()).accepted).toBe(1);
+  expect(await server.stop()).toBe(0);
 });
 
 test("esc log cat into a reader that has enough ends quietly", async () => {

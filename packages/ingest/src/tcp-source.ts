@@ -54,6 +54,8 @@ export class TcpSource {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: 1_024 }, () => {
         this.#server.off("error", reject);
+        // A connection that the system could not hand over (no file descriptors left): refused, and the next may come.
+        this.#server.on("error", () => this.#parts.counters.add("connections.refused"));
         resolve((this.#server.address() as net.AddressInfo).port);
       });
     });
