@@ -1,3 +1,4 @@
 export { Arena, type ArenaHandle, type ArenaOptions, type Region, type RegionUse } from "./arena.ts";
 export { ArenaError } from "./arena-error.ts";
+export { BytesView } from "./bytes-view.ts";
 export { loadKernel } from "./kernel.ts";
