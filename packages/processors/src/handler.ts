@@ -46,6 +46,9 @@ export interface HandlerDefinition {
   handle(event: EventView, context: HandlerContext): void | Promise<void>;
 }
 
+/** Topics or patterns (`*` one level, `>` the rest). */
+export type Topics = string | readonly string[];
+
 /** A checked handler. */
 export interface Handler {
   readonly patterns: readonly TopicPattern[];
@@ -78,17 +81,22 @@ function toHandler(definition: unknown, where: string): Handler {
   }
   const { topics, lane, handle } = definition as Partial<HandlerDefinition>;
   if (typeof handle !== "function") throw invalid(where, "`handle` must be a function (event, context)");
-  const list: readonly unknown[] = typeof topics === "string" ? [topics] : Array.isArray(topics) ? topics : [];
-  if (list.length === 0) throw invalid(where, "`topics` must be a topic or pattern, or an array of them");
-  const patterns = list.map((topic) => {
-    const problem = typeof topic === "string" ? patternProblem(topic) : "a topic is a string";
-    if (problem !== undefined) throw invalid(where, `topic ${JSON.stringify(topic)}: ${problem}`);
-    return new TopicPattern(topic as string);
-  });
+  const patterns = checkTopics(topics, (what) => invalid(where, what));
   if (lane !== undefined && !LANE_NAMES.includes(lane)) {
     throw invalid(where, `\`lane\` must be one of ${LANE_NAMES.join(", ")}, not ${JSON.stringify(lane)}`);
   }
   return { patterns, lane, handle };
+}
+
+/** Patterns of a definition's `topics`. @throws what `error` makes of a sentence. */
+export function checkTopics(topics: unknown, error: (what: string) => EscError): TopicPattern[] {
+  const list: readonly unknown[] = typeof topics === "string" ? [topics] : Array.isArray(topics) ? topics : [];
+  if (list.length === 0) throw error("`topics` must be a topic or pattern, or an array of them");
+  return list.map((topic) => {
+    const problem = typeof topic === "string" ? patternProblem(topic) : "a topic is a string";
+    if (problem !== undefined) throw error(`topic ${JSON.stringify(topic)}: ${problem}`);
+    return new TopicPattern(topic as string);
+  });
 }
 
 function invalid(where: string, what: string): EscError {
