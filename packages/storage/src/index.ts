@@ -13,9 +13,12 @@ export {
 export { DirectoryLock } from "./directory-lock.ts";
 export { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";
 export { type LogGap, LogReader, type LogReaderOptions } from "./log-reader.ts";
+export type { LogStore, ReadFrom } from "./log-store.ts";
 export { type LogLane, type LogState, LogWriter, type LogWriterOptions, type SyncPolicy } from "./log-writer.ts";
+export { RecordReader } from "./record-reader.ts";
 export { MAX_RECORD_BYTES } from "./record-scanner.ts";
 export { RecordView, type StoredEvent } from "./record-view.ts";
+export { type Recovery, recoverLog } from "./recovery.ts";
 export { checkSegment, type Damage, type SegmentCheck } from "./segment-check.ts";
 export { listSegments, type SegmentFile, segmentName } from "./segment-files.ts";
-export { type Recovery, recoverLog, SegmentedLog, type SegmentedLogOptions } from "./segmented-log.ts";
+export { SegmentedLog, type SegmentedLogOptions } from "./segmented-log.ts";

@@ -12,9 +12,9 @@ vi.mock("./segment-files.ts", async (original) => {
   const real = await original<typeof import("./segment-files.ts")>();
   return {
     ...real,
-    listSegments: (dir: string) => {
+    listSequences: (dir: string) => {
       before.listing?.();
-      return real.listSegments(dir);
+      return real.listSequences(dir);
     },
   };
 });
