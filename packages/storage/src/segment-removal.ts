@@ -16,16 +16,15 @@ export interface Removal {
   readonly bytes: number;
 }
 
-/** The segments that may be deleted, oldest first. */
-export function closedSegments(dir: string): ClosedSegment[] {
-  const all = listSegments(dir);
+/** Those of a log's segments that may be deleted, oldest first. */
+export function closedOf(all: readonly SegmentFile[]): ClosedSegment[] {
   return all.slice(0, -1).map((each, i) => ({ ...each, endSequence: (all[i + 1] as SegmentFile).firstSequence }));
 }
 
 /** Deletes segments, oldest first, as long as each may go. */
 export function removeSegments(dir: string, mayGo: (segment: ClosedSegment) => boolean, fs: LogFs): Removal {
   let removal: Removal = { segments: 0, records: 0, bytes: 0 };
-  for (const segment of closedSegments(dir)) {
+  for (const segment of closedOf(listSegments(dir))) {
     if (!mayGo(segment)) break;
     removeSegment(dir, segment, fs);
     removal = {
