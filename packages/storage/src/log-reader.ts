@@ -20,7 +20,7 @@ export interface LogGap {
    * the log's first segment, which retention took away.
    */
   readonly kind: "damaged" | "missing" | "removed";
-  /** The first sequence skipped, and the last one where it is known. */
+  /** The first sequence skipped, and the last one where it is known: the one before that, where bytes hold none. */
   readonly fromSequence: number;
   readonly toSequence: number | undefined;
 }
@@ -234,14 +234,17 @@ export class LogReader extends RecordReader {
   /** On to the next segment. */
   #leave(input: SegmentInput, atEnd: boolean, end: ScanEnd): void {
     if (!atEnd) {
+      const behind = this.#following?.firstSequence;
       this.#onGap({
         path: input.path,
         offset: this.#offset,
         reason: scanEndText(end),
         kind: "damaged",
         fromSequence: this.#expected,
-        toSequence: undefined,
+        toSequence: behind === undefined ? undefined : behind - 1,
       });
+      // Told, so it isn't missing on top of it.
+      this.#expected = Math.max(this.#expected, behind ?? 0);
     }
     this.#close();
   }
