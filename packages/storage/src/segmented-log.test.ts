@@ -75,13 +75,14 @@ test("a torn tail is cut at the last whole record, and nothing before it changes
   }
 });
 
-test("a tail of zeros, as a crash leaves where a file grew before its bytes came, is cut", () => {
+test("a tail of zeros, as a crash leaves of room made ahead, is cut and is no damage", () => {
   const { bytes } = makeRecords(five);
   writeFileSync(join(dir, segmentName(1)), Buffer.concat([bytes, Buffer.alloc(10_000)]));
   expect(recoverLog(dir)).toMatchObject({
     nextSequence: 6,
     damage: [],
-    tornTail: { offset: bytes.length, bytes: 10_000 },
+    tornTail: undefined,
+    preallocatedBytes: 10_000,
   });
   expect(listSegments(dir)[0]?.bytes).toBe(bytes.length);
 });

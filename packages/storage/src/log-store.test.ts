@@ -1,0 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
+import { MemoryLog, SegmentedLog } from "./index.ts";
+import { logStoreContract } from "./log-store.fixture.ts";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "esc-store-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+logStoreContract("a log in memory", () => new MemoryLog());
+logStoreContract("a log in files", () => SegmentedLog.open({ dir, segmentBytes: 50 }));
+logStoreContract("a log in files with room made ahead", () =>
+  SegmentedLog.open({ dir, segmentBytes: 50, preallocateBytes: 4_096 }),
+);
