@@ -28,7 +28,7 @@ export interface ExploreOptions {
   readonly threads: readonly (readonly [program: string, ...args: number[]])[];
   /**
    * Where plain stores go through a store buffer: seen by the own thread at once, by others at any time up to its next
-   * atomic store, read-modify-write, wait, notify or fence; in any order between different addresses.
+   * atomic store, read-modify-write, wait or notify; in any order between different addresses.
    */
   readonly buffered?: Range | readonly Range[] | undefined;
   /** Where each plain access is a step of its own. Elsewhere those between two atomic operations are one step. */

@@ -94,9 +94,10 @@ const sizes = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 };
 
 /** What an instruction does to memory: `{ does, type, size }`; undefined when nothing. */
 function kindOf(op) {
-  if (op === "memory.copy" || op === "memory.fill" || op === "atomic.fence") return { does: op };
+  if (op === "memory.copy" || op === "memory.fill") return { does: op };
   if (op === "memory.atomic.notify" || op.startsWith("memory.atomic.wait")) return { does: op };
-  if (op.startsWith("memory.")) throw new Error(`The explorer knows no ${op}: a kernel doesn't use it`);
+  if (op.startsWith("memory.") || op === "atomic.fence")
+    throw new Error(`The explorer knows no ${op}: a kernel doesn't use it`);
   const parts = /^(i32|i64|f32|f64|v128)\.(atomic\.)?(load|store|rmw)(\d*)(.*)$/.exec(op);
   if (!parts) return undefined;
   const [, type, atomic, action, narrow, rest] = parts;
@@ -149,8 +150,6 @@ function wrapper(op, { does, type, size }, exported, trace) {
     case "memory.fill":
       return `${head} (param $p i32) (param $v i32) (param $n i32)
         (call ${exported.get("exploreFill")} (local.get $site) (local.get $p) (local.get $v) (local.get $n)))`;
-    case "atomic.fence":
-      return `${head} (call ${exported.get("exploreFence")} (local.get $site)))`;
     default:
       throw new Error(`The explorer knows no ${op}`);
   }

@@ -58,7 +58,6 @@ export class Machine {
   #u32;
   #u8;
   #rewinding = false;
-  #running = false;
 
   constructor(program, { memoryBytes, threads, buffered, splitPlain, stackBytes = 2048 }) {
     if (!(memoryBytes > 0 && memoryBytes <= MAX_MODEL_BYTES && memoryBytes % 8 === 0)) {

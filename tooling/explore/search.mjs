@@ -8,7 +8,7 @@
  * turns out to be shared. The last run has found none.
  */
 
-import { DONE, ENDING, MAX_THREADS, WAITING } from "./machine.mjs";
+import { MAX_THREADS } from "./machine.mjs";
 import { ExplorationError, timeline } from "./timeline.mjs";
 import { Numbers, Visited } from "./visited.mjs";
 
@@ -22,8 +22,6 @@ export function search(machine, options) {
   const arrivals = new Numbers();
   const edges = new Numbers();
   const ends = new Numbers();
-  /** One frame of the depth-first search: state, place of its copy, its choices from … to, the next of them. */
-  const stack = new Numbers();
   const choices = new Uint8Array(1 << 22);
   let buffer;
   let observed;

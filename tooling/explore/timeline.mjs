@@ -3,6 +3,8 @@ import { MODEL } from "./machine.mjs";
 
 /** Lines of the message; `timeline` of the error has all. */
 const MAX_LINES = 150;
+/** Characters of a line of source that are quoted. */
+const MAX_SOURCE = 100;
 
 export class ExplorationError extends Error {
   /** @param {string} code @param {Error} cause @param {string[]} lines @param {number} states */
@@ -27,7 +29,7 @@ export function timeline(machine, { threads }, schedule) {
   const line = (what, site) => {
     const number = first ? String(step) : "";
     first = false;
-    const place = site ? `${site.place.replace(/^.*node_modules\//, "")}  ${site.source}` : "";
+    const place = site ? `${site.place.replace(/^.*node_modules\//, "")}  ${site.source.slice(0, MAX_SOURCE)}` : "";
     lines.push(`${number.padStart(4)}  ${names[thread].padEnd(width)}  ${what.padEnd(46)}  ${place}`.trimEnd());
   };
   machine.onAccess = (site, address, a, b, c) => {

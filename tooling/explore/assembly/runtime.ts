@@ -158,10 +158,6 @@ export function exploreAtomicWrite(site: u32, address: usize, size: u32): usize 
   return address;
 }
 
-export function exploreFence(site: u32): void {
-  if (bufferedStores() > 0) pause(site, 0, 1);
-}
-
 export function explorePlainLoad(site: u32, address: usize, size: u32): usize {
   const flags = mark(site, address, size, false);
   beforePlain(site, address, flags);
@@ -278,7 +274,7 @@ export function exploreNotify(site: u32, address: usize, count: u32): u32 {
   for (let turn: u32 = 1; turn <= load<u32>(THREADS) && woken < count; turn++) {
     for (let i: u32 = 0; i < load<u32>(THREADS); i++) {
       const area = areaOf(i);
-      if (load<u32>(area + STATUS) != WAITING || load<u32>(area + TURN) != turn || load<u32>(area + ADDRESS) != address) continue;
+      if (load<u32>(area + STATUS) != WAITING || load<u32>(area + TURN) != turn || load<u32>(area + ADDRESS) != <u32>address) continue;
       wake(area, 0);
       woken++;
       turn--; // those behind have moved up

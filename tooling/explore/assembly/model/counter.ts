@@ -9,5 +9,8 @@ export function addAtomically(base: usize, times: u32): void {
 }
 
 export function addInTwoSteps(base: usize, times: u32): void {
-  for (let i: u32 = 0; i < times; i++) atomic.store<u32>(base + COUNT, atomic.load<u32>(base + COUNT) + 1);
+  for (let i: u32 = 0; i < times; i++) {
+    const count = atomic.load<u32>(base + COUNT);
+    atomic.store<u32>(base + COUNT, count + 1);
+  }
 }
