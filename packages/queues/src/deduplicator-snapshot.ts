@@ -26,7 +26,7 @@ export class SnapshotWriter {
   #crc = 0;
   #entries = 0;
 
-  header(): Uint8Array {
+  header(): Uint8Array<ArrayBuffer> {
     const bytes = Buffer.alloc(HEADER_BYTES);
     bytes.writeUInt32LE(MAGIC, 0);
     bytes.writeUInt32LE(VERSION, 4);
@@ -34,7 +34,7 @@ export class SnapshotWriter {
   }
 
   /** @param entries whole entries, copied. */
-  block(entries: Uint8Array): Uint8Array {
+  block(entries: Uint8Array): Uint8Array<ArrayBuffer> {
     const count = entries.length / ENTRY_BYTES;
     const bytes = Buffer.alloc(4 + entries.length);
     bytes.writeUInt32LE(count, 0);
@@ -43,14 +43,14 @@ export class SnapshotWriter {
     return this.#covered(bytes);
   }
 
-  end(): Uint8Array {
+  end(): Uint8Array<ArrayBuffer> {
     const bytes = Buffer.alloc(END_BYTES);
     bytes.writeDoubleLE(this.#entries, 4);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, END_BYTES - 4), this.#crc), END_BYTES - 4);
     return bytes;
   }
 
-  #covered(bytes: Uint8Array): Uint8Array {
+  #covered(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     this.#crc = crc32(bytes, this.#crc);
     return bytes;
   }
