@@ -8,6 +8,8 @@ import { metricFamilies, type Stats } from "./stats.ts";
 /** Whether the server takes events, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
+  /** Events are taken, and a lane is being brought back to life. */
+  readonly degraded: boolean;
   /** By part: `ok`, or what is the matter. */
   readonly checks: Readonly<Record<string, string>>;
 }

@@ -4,6 +4,14 @@
  */
 import { LANE_NAMES, type LaneName } from "@esc/events";
 import {
+  type Alert,
+  type AlertDispatcher,
+  type Checkpoint,
+  CheckpointFile,
+  isPlain,
+  resumeFrom,
+} from "@esc/processors";
+import {
   CursorFile,
   type CursorState,
   cursorFile,
@@ -13,10 +21,13 @@ import {
   recoverLog,
 } from "@esc/storage";
 import type { Logger } from "pino";
+import { createAlerts } from "./alerts.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { LaneOrders } from "./lane-orders.ts";
+import { LaneSupervisor } from "./lane-supervisor.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -27,6 +38,8 @@ export interface ServerOptions {
   /** Overrides of `router.topics_file`, or of this when that isn't set; it may be missing. */
   readonly defaultTopicsFile: string;
   readonly logger: Logger;
+  /** Gets every alert, beside the sinks of the configuration. */
+  readonly onAlert?: (alert: Alert) => void | Promise<void>;
   /** A thread ended by itself: the server can't go on. */
   readonly onCrash: (error: Error) => void;
 }
@@ -51,9 +64,11 @@ export class Server {
   #pipeline: Pipeline | undefined;
   #slots: ConsumerSlots | undefined;
   #log: WorkerThread | undefined;
-  #lanes: readonly WorkerThread[] = [];
+  #lanes: readonly LaneSupervisor[] = [];
+  #alerts: AlertDispatcher | undefined;
   #ingest: WorkerThread | undefined;
   #damaged = false;
+  readonly #orders = new LaneOrders();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -83,25 +98,30 @@ export class Server {
     // HTTP first: probes get an answer, if only "not yet", while logs are recovered.
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
+    const [realtime, transactional, batch] = await Promise.all(
+      LANE_NAMES.map((lane) => this.#checkpoint(lane, recoveries[lane] as Recovery)),
+    );
+    const checkpoints = { realtime, transactional, batch } as Readonly<Record<LaneName, Checkpoint>>;
     const pipeline = Pipeline.create(
       config,
       overrides,
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
+      perLane((lane) => checkpoints[lane].cursor),
     );
     this.#pipeline = pipeline;
+    this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
-    const backlogs = await Promise.all(LANE_NAMES.map((lane) => this.#backlog(lane, recoveries[lane] as Recovery)));
-    this.#lanes = LANE_NAMES.map((lane, index) => {
-      const laneStart: LaneStart = { ...start, lane, backlog: backlogs[index] as LaneStart["backlog"] };
-      return this.#thread("lane", `lane.${lane}`, laneStart);
+    this.#lanes = LANE_NAMES.map((lane) => {
+      const { nextSequence: to } = recoveries[lane] as Recovery;
+      return this.#supervisor(pipeline, { ...start, lane, to, overrides }, checkpoints[lane]);
     });
     // Consumers gate before the first producer claims, so ingest comes last.
-    const [logReady, ...lanesReady] = await Promise.all([this.#log.ready, ...this.#lanes.map((lane) => lane.ready)]);
+    const [logReady, ...lanesReady] = await Promise.all([this.#log.ready, ...this.#lanes.map((lane) => lane.start())]);
     this.#slots = {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
-      processor: perLane((lane) => lanesReady[LANE_NAMES.indexOf(lane)]?.slots?.[0] as number),
+      processor: perLane((lane) => lanesReady[LANE_NAMES.indexOf(lane)]?.slot as number),
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
@@ -117,18 +137,23 @@ export class Server {
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
     const logs = [...this.#logStates.entries()].filter(([, state]) => state !== "");
+    const troubled = this.#lanes.filter(({ trouble }) => trouble !== "");
     const checks = {
       server: this.#phase === "ready" ? "ok" : this.#phase,
       log: logs.length === 0 ? "ok" : logs.map(([lane, state]) => `${lane}: ${state}`).join("; "),
       recovery: this.#damaged ? "damage found, see the log; appending goes on behind it" : "ok",
+      lanes: troubled.length === 0 ? "ok" : troubled.map(({ lane, trouble }) => `${lane}: ${trouble}`).join("; "),
     };
-    return { ready: checks.server === "ok" && checks.log === "ok", checks };
+    // A lane whose thread is being started again still takes events: they wait in it.
+    const ready = checks.server === "ok" && checks.log === "ok";
+    return { ready, degraded: ready && troubled.length > 0, checks };
   }
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
     if (this.#pipeline === undefined || this.#slots === undefined) return undefined;
-    return readStats(this.#pipeline, this.#slots);
+    const restarts = perLane((lane) => this.#lanes[LANE_NAMES.indexOf(lane)]?.restarts ?? 0);
+    return readStats(this.#pipeline, this.#slots, restarts, this.#alerts?.counts() ?? {});
   }
 
   /**
@@ -147,6 +172,7 @@ export class Server {
       for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
     };
     pipeline.modes.lanes.value = "drain";
+    for (const lane of this.#lanes) lane.stopping();
     wakeLanes();
     const lanesDone = Promise.all(this.#lanes.map((lane) => lane.done));
     if (!(await within(lanesDone, graceMs / 2))) {
@@ -167,6 +193,7 @@ export class Server {
     }
     ingest.order({ type: "close", graceMs: Math.min(1_000, graceMs / 4) });
     if (!(await within(ingest.done, graceMs / 2 + 1_000))) await ingest.terminate();
+    await this.#alerts?.close(Math.min(1_000, graceMs / 4));
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
     this.#phase = "stopped";
@@ -204,19 +231,75 @@ export class Server {
     return recoveries;
   }
 
-  /** What of a lane's log has not been processed for sure. */
-  async #backlog(lane: LaneName, recovery: Recovery): Promise<LaneStart["backlog"]> {
-    const to = recovery.nextSequence;
-    const state: CursorState = await new CursorFile(cursorFile(this.#config.storage.path, lane)).read();
-    if (state.kind === "broken")
+  /** Where a lane's processor goes on. */
+  async #checkpoint(lane: LaneName, { nextSequence: to }: Recovery): Promise<Checkpoint> {
+    const { path } = this.#config.storage;
+    const cursor: CursorState = await new CursorFile(cursorFile(path, lane)).read();
+    const state = await new CheckpointFile(CheckpointFile.pathIn(path, lane)).read();
+    if (cursor.kind === "broken") {
+      this.#logger.error(
+        { lane, reason: cursor.reason },
+        "the cursor is broken; its checkpoint decides, or the log's start",
+      );
+    }
+    if (state.kind === "broken") {
       this.#logger.error(
         { lane, reason: state.reason },
-        "the cursor is broken; the lane's log is processed from its start",
+        "the checkpoint is broken: open windows are lost, and what was finished out of order is handled again",
       );
+    }
+    const resume = resumeFrom(state, cursor.kind === "known" ? cursor.nextSequence : undefined);
     // A cursor ahead of the log: a log that lost its unsynced end with the machine's power.
-    const from = state.kind === "known" ? Math.min(state.nextSequence, to) : 1;
+    const from = Math.min(resume.cursor, to);
+    const finished = resume.finished.filter(([, last]) => last < to);
     if (from < to) this.#logger.info({ lane, events: to - from }, "taking up events from the log");
-    return { from, to };
+    return { ...resume, cursor: from, finished, windowsNext: Math.min(resume.windowsNext, to) };
+  }
+
+  #supervisor(
+    pipeline: Pipeline,
+    start: Omit<LaneStart, "fresh" | "checkpoint" | "deathOf">,
+    checkpoint: Checkpoint,
+  ): LaneSupervisor {
+    const { lane } = start;
+    const { handler_stall_ms: stallMs, handlers_memory: memory, processing } = this.#config;
+    const { delay_ms: delayMs, max_delay_ms: maxDelayMs } = processing.restart;
+    const alert = (level: Alert["level"], text: string) =>
+      this.#alerts?.raise({ level, text, source: lane, atMs: Date.now() });
+    return new LaneSupervisor({
+      ...{ lane, state: pipeline.states[lane], stallMs },
+      restart: { attempts: 1_000, delayMs, factor: 2, maxDelayMs, jitter: 0 },
+      start: async (deathOf, onCrash) => {
+        const laneStart: LaneStart = {
+          ...start,
+          fresh: deathOf === undefined,
+          checkpoint: deathOf === undefined ? checkpoint : await this.#latest(lane, checkpoint),
+          deathOf: deathOf ?? "",
+        };
+        return new WorkerThread({
+          entry: "lane",
+          name: `lane.${lane}`,
+          start: laneStart,
+          resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memory / 1_048_576) },
+          onMessage: (message) => this.#heard(message),
+          onCrash: (_, error) => onCrash(error),
+        });
+      },
+      onDeath: (error, restarts) => {
+        this.#logger.error({ lane, error: error.message, restarts }, "the lane's thread ended; another one is started");
+        alert("CRITICAL", `the lane's thread ended (${error.message}); another one is started`);
+      },
+      onRecovered: () => {
+        this.#logger.info({ lane }, "the lane goes on");
+        alert("INFO", "the lane goes on");
+      },
+    });
+  }
+
+  /** What a thread that takes over needs of the checkpoint: its windows. Everything else is in shared memory. */
+  async #latest(lane: LaneName, first: Checkpoint): Promise<Checkpoint> {
+    const state = await new CheckpointFile(CheckpointFile.pathIn(this.#config.storage.path, lane)).read();
+    return state.kind === "known" && !isPlain(state.checkpoint) ? state.checkpoint : first;
   }
 
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
@@ -235,6 +318,10 @@ export class Server {
   #heard(message: WorkerMessage): void {
     if (message.type === "line") {
       this.#logger[message.level](message.message);
+    } else if (message.type === "alert") {
+      this.#alerts?.raise(message.alert);
+    } else if (message.type === "answer") {
+      this.#orders.answered(message);
     } else if (message.type === "log-state") {
       this.#logStates.set(message.lane, message.message);
       const { lane, state } = message;
@@ -245,10 +332,10 @@ export class Server {
 
   /** A start that failed half-way leaves nothing running. */
   async #abandon(): Promise<void> {
-    const threads = [this.#log, ...this.#lanes, this.#ingest].filter((thread) => thread !== undefined);
+    const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all([...threads, ...this.#lanes].map((thread) => thread.terminate()));
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }

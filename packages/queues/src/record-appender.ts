@@ -28,7 +28,6 @@ export interface RecordInput {
   readonly metadata?: Uint8Array | undefined;
 }
 
-/** What a scratch region starts with; it takes a record of any size that the ring takes. */
 export class RecordAppender {
   readonly #kernel: RingKernel;
   readonly #ring: RecordRing;
@@ -36,10 +35,20 @@ export class RecordAppender {
   readonly #crcTable: number;
   readonly #address: number;
   readonly #scratch: Uint8Array;
+  readonly #maxRecordBytes: number;
 
   /** @internal `RecordRing.appender` makes them. */
-  constructor(arena: Arena, kernel: RingKernel, ring: RecordRing, producer: number, scratchName: string) {
-    const region = arena.allocate(scratchName, ring.maxRecordBytes);
+  constructor(
+    arena: Arena,
+    kernel: RingKernel,
+    ring: RecordRing,
+    producer: number,
+    scratchName: string,
+    scratchBytes: number,
+    adopted: boolean,
+  ) {
+    const region = adopted ? arena.region(scratchName) : arena.allocate(scratchName, scratchBytes);
+    this.#maxRecordBytes = scratchBytes;
     this.#kernel = kernel;
     this.#ring = ring;
     this.#producer = producer;
@@ -66,10 +75,13 @@ export class RecordAppender {
       throw new EscError("ESC_RECORD_ID", `An event id has ${EVENT_ID_BYTES} bytes, this one has ${id.length}.`);
     }
     const length = paddedLength(RecordOffset.body + EVENT_ID_BYTES + topic.length + 2 + metadataBytes + payload.length);
-    if (length > this.#ring.maxRecordBytes) {
+    if (length > this.#maxRecordBytes) {
+      const { name, maxRecordBytes, capacityBytes } = this.#ring;
       throw new EscError(
         "ESC_RECORD_TOO_LARGE",
-        `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, half of its ${this.#ring.capacityBytes}.`,
+        this.#maxRecordBytes < maxRecordBytes
+          ? `A record of ${length} bytes: this appender to ring "${name}" was made for up to ${this.#maxRecordBytes}.`
+          : `A record of ${length} bytes: ring "${name}" takes up to ${maxRecordBytes}, half of its ${capacityBytes}.`,
       );
     }
     const topicAt = EVENT_ID_BYTES;

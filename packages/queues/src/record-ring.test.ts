@@ -181,3 +181,31 @@ test("the durable position wakes who waits for it, and skip and sync requests on
   ring.askToSync(32);
   expect([ring.skipTarget, ring.syncTarget]).toEqual([500, 64]);
 });
+
+test("who takes over a consumer's slot goes on where that one was, and nobody is let past it meanwhile", () => {
+  const ring = makeRing();
+  const first = ring.consumer("c");
+  const producer = ring.appender("p");
+  for (let i = 0; i < 3; i++) producer.append(input(100));
+  drain(first, 1);
+  const second = ring.consumer("c", { adopt: first.slot });
+  expect(second.position).toBe(first.position);
+  expect(drain(second)).toEqual([2, 3]);
+});
+
+test("who takes over a producer's slot appends with what that one had", () => {
+  const ring = makeRing();
+  const consumer = ring.consumer("c");
+  const slot = ring.addProducer();
+  arena.allocate("p", 512);
+  const producer = ring.appender("p", { adopt: slot, maxRecordBytes: 512 });
+  expect(producer.append(input(100))).toBe(true);
+  expect(drain(consumer)).toEqual([1]);
+});
+
+test("an appender made for smaller records says so when one is larger", () => {
+  const ring = makeRing();
+  const producer = ring.appender("p", { maxRecordBytes: 512 });
+  expect(() => producer.append(input(600))).toThrow("was made for up to 512");
+  expect(producer.append(input(300))).toBe(true);
+});

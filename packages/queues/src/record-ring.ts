@@ -81,13 +81,38 @@ export class RecordRing {
     return slot;
   }
 
-  /** A producer that appends one record at a time. Use it on one thread. @throws EscError `ESC_RING_PRODUCERS`. */
-  appender(scratchName: string): RecordAppender {
-    return new RecordAppender(this.#arena, this.#kernel, this, this.addProducer(), scratchName);
+  /**
+   * A producer that appends one record at a time. Use it on one thread.
+   * @param options `adopt`: the slot of a thread that has ended, and its scratch region; `maxRecordBytes`: room for records
+   *   up to this instead of all that the ring takes.
+   * @throws EscError `ESC_RING_PRODUCERS`.
+   */
+  appender(
+    scratchName: string,
+    options: { readonly adopt?: number; readonly maxRecordBytes?: number } = {},
+  ): RecordAppender {
+    const producer = options.adopt ?? this.addProducer();
+    const scratchBytes = Math.min(this.maxRecordBytes, options.maxRecordBytes ?? this.maxRecordBytes);
+    return new RecordAppender(
+      this.#arena,
+      this.#kernel,
+      this,
+      producer,
+      scratchName,
+      scratchBytes,
+      options.adopt !== undefined,
+    );
   }
 
-  /** A consumer that starts behind what is published now, and gates. Use it on one thread. @throws EscError `ESC_RING_CONSUMERS`. */
-  consumer(runName: string): RingConsumer {
+  /**
+   * A consumer that starts behind what is published now, and gates. Use it on one thread.
+   * @param options `adopt`: the slot of a thread that has ended, and its region; it goes on where that one was.
+   * @throws EscError `ESC_RING_CONSUMERS`.
+   */
+  consumer(runName: string, options: { readonly adopt?: number } = {}): RingConsumer {
+    if (options.adopt !== undefined) {
+      return new RingConsumer(this.#arena, this.#kernel, this.address, options.adopt, runName, true);
+    }
     const slot = this.#kernel.addConsumer(this.address);
     if (slot < 0) throw new EscError("ESC_RING_CONSUMERS", `Ring "${this.name}" has its 8 consumers already.`);
     return new RingConsumer(this.#arena, this.#kernel, this.address, slot, runName);

@@ -15,8 +15,8 @@ export class RingConsumer {
   #position: number;
 
   /** @internal `RecordRing.consumer` makes them. */
-  constructor(arena: Arena, kernel: RingKernel, ring: number, slot: number, runName: string) {
-    const region = arena.allocate(runName, RUN_BYTES);
+  constructor(arena: Arena, kernel: RingKernel, ring: number, slot: number, runName: string, adopted = false) {
+    const region = adopted ? arena.region(runName) : arena.allocate(runName, RUN_BYTES);
     this.slot = slot;
     this.#kernel = kernel;
     this.#ring = ring;

@@ -14,7 +14,7 @@ function rig(slaMs = 5) {
     onBreach: () => breaches++,
     onAlert: ({ breaches: count, worstMs }, nowMs) => alerts.push({ breaches: count, worstMs, nowMs }),
   });
-  const topic: TopicSla = { slaMs, breaches: 0, worstMs: 0, alertedMs: Number.NEGATIVE_INFINITY };
+  const topic: TopicSla = { topic: "t", slaMs, breaches: 0, worstMs: 0, alertedMs: Number.NEGATIVE_INFINITY };
   return { monitor, topic, clock, alerts, breaches: () => breaches };
 }
 

@@ -11,6 +11,7 @@
 
 /** What a topic may take, and how it does. */
 export interface TopicSla {
+  readonly topic: string;
   /** Milliseconds from reception to the end of handling. */
   readonly slaMs: number;
   breaches: number;

@@ -70,10 +70,18 @@ test("who takes over the table finds every event that isn't finished", () => {
   for (const sequence of [5, 6, 7]) first.add(delayed(sequence, sequence * 10, String(sequence)));
   first.cancel("5");
   first.takeDue(60);
-  expect(DelaySchedule.pendingIn(table)).toEqual([
+  const left = [
     [6, 60],
     [7, 70],
-  ]);
+  ];
+  expect(DelaySchedule.pendingIn(table)).toEqual(left);
+  // Taking over changes nothing: who dies while it reads the events again leaves the table as it was.
+  const second = new DelaySchedule<string>(table, 1_000);
+  expect(DelaySchedule.pendingIn(table)).toEqual(left);
+  second.add(delayed(6, 60));
+  second.abandon(7);
+  expect(second.pending()).toEqual([[6, 60]]);
+  expect([8, 9, 10, 11].map((sequence) => second.add(delayed(sequence, 80)))).toEqual([true, true, true, false]);
 });
 
 test("cancelling over and over doesn't make it grow", () => {

@@ -38,23 +38,30 @@ export class DelaySchedule<Event> {
   readonly #table: Float64Array;
   readonly #maxBytes: number;
   readonly #free: number[] = [];
+  /** Entries that the table held before, by sequence: those of a thread that has died. */
+  readonly #left = new Map<number, number>();
   readonly #byId = new Map<string, Set<Entry<Event>>>();
   #heap = queue<Event>();
   #size = 0;
   #pending = 0;
   #bytes = 0;
+  #changes = 0;
 
   /**
-   * @param table two numbers for each event that it may hold, as {@link pendingIn} reads them; taken over as empty.
+   * @param table two numbers for each event that it may hold. What it holds already stays until it is added again, or
+   *   {@link abandon}ed: {@link pendingIn} tells it.
    * @param maxBytes of events' bytes at most.
    */
   constructor(table: Float64Array, maxBytes: number) {
-    this.#table = table.fill(0);
+    this.#table = table;
     this.#maxBytes = maxBytes;
-    for (let slot = table.length / 2 - 1; slot >= 0; slot--) this.#free.push(slot);
+    for (let slot = table.length / 2 - 1; slot >= 0; slot--) {
+      if (table[slot * 2 + 1] === 0) this.#free.push(slot);
+      else this.#left.set(table[slot * 2] as number, slot);
+    }
   }
 
-  /** What a table holds: read it before a schedule takes it over. */
+  /** What a table holds. */
   static pendingIn(table: Float64Array): Pending[] {
     const pending: Pending[] = [];
     for (let at = 0; at < table.length; at += 2) {
@@ -67,6 +74,11 @@ export class DelaySchedule<Event> {
   /** Events that are not finished, delivered ones included. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Counts up with every change of {@link pending}. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Bytes of the events that are not delivered yet. */
@@ -85,15 +97,27 @@ export class DelaySchedule<Event> {
     return this.#free.length === 0 || this.#bytes + bytes > this.#maxBytes;
   }
 
-  /** @returns false when there is no room: nothing was changed. */
+  /** An event that the table held before doesn't come: it can't be read any more, or will be taken anew. */
+  abandon(sequence: number): void {
+    const slot = this.#left.get(sequence);
+    if (slot === undefined) return;
+    this.#left.delete(sequence);
+    this.#table[slot * 2 + 1] = 0;
+    this.#free.push(slot);
+  }
+
+  /** @returns false when there is no room: nothing was changed. One that the table held before has its place. */
   add(delayed: Delayed<Event>): boolean {
-    if (this.isFullFor(delayed.bytes)) return false;
-    const slot = this.#free.pop() as number;
+    const left = this.#left.get(delayed.sequence);
+    if (left === undefined && this.isFullFor(delayed.bytes)) return false;
+    this.#left.delete(delayed.sequence);
+    const slot = left ?? (this.#free.pop() as number);
     const entry: Entry<Event> = { ...delayed, slot, state: "pending" };
     // The time last: it is what says that the entry is one.
     this.#table[slot * 2] = entry.sequence;
     this.#table[slot * 2 + 1] = entry.dueMs;
     this.#heap.push(entry);
+    this.#changes++;
     this.#size++;
     this.#pending++;
     this.#bytes += entry.bytes;
@@ -158,6 +182,7 @@ export class DelaySchedule<Event> {
 
   #forget(entry: Entry<Event>): void {
     entry.state = "done";
+    this.#changes++;
     this.#size--;
     this.#table[entry.slot * 2 + 1] = 0;
     this.#free.push(entry.slot);

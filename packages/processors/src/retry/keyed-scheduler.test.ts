@@ -37,6 +37,28 @@ test("an event that waits for its retry holds back its own key only, until it is
   expect(events(startAll(scheduler, 500))).toEqual(["a2"]);
 });
 
+test("an event may come in as a retry: it holds its key, and runs when it is due", () => {
+  const scheduler = new KeyedScheduler<string>({ concurrency: 10, maxHeld: 10 });
+  scheduler.offer("a1", ["a"], 100);
+  scheduler.offer("a2", ["a"]);
+  expect(events(startAll(scheduler, 99))).toEqual([]);
+  expect(scheduler.nextDueMs).toBe(100);
+  expect(events(startAll(scheduler, 100))).toEqual(["a1"]);
+});
+
+test("an event may be started at once, over the number that may run, but not past others under its keys", () => {
+  const scheduler = new KeyedScheduler<string>({ concurrency: 1, maxHeld: 3 });
+  scheduler.offer("a1", ["a"]);
+  startAll(scheduler);
+  expect(scheduler.startAtOnce("a2", ["b", "a"])).toBeUndefined();
+  const alone = scheduler.startAtOnce("b1", ["b", "b"]) as Held<string>;
+  expect([scheduler.running, scheduler.held]).toEqual([2, 2]);
+  scheduler.offer("b2", ["b"]);
+  expect(scheduler.startAtOnce("c1", ["c"])).toBeUndefined();
+  scheduler.finish(alone);
+  expect(scheduler.hasReady(0)).toBe(true);
+});
+
 test("no more run at once than may, and a retry waits for its turn like any other", () => {
   const scheduler = new KeyedScheduler<string>({ concurrency: 2, maxHeld: 10 });
   for (const event of ["a", "b", "c"]) scheduler.offer(event, [event]);

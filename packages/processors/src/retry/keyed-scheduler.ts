@@ -68,9 +68,10 @@ export class KeyedScheduler<Event> {
   /**
    * Holds an event, behind all that came before it under any of its keys.
    * @param keys at least one.
+   * @param notBeforeMs when it may run at the earliest: one that has failed already comes in as a retry.
    * @returns false when as many are held as may be: nothing was changed, offer it again later.
    */
-  offer(event: Event, keys: readonly string[]): boolean {
+  offer(event: Event, keys: readonly string[], notBeforeMs = 0): boolean {
     if (this.full) return false;
     const distinct = keys.length === 1 ? keys : [...new Set(keys)];
     const entry: Entry<Event> = {
@@ -79,7 +80,7 @@ export class KeyedScheduler<Event> {
       order: this.#offered++,
       behind: 0,
       state: "waiting",
-      dueMs: 0,
+      dueMs: notBeforeMs,
     };
     for (const key of distinct) {
       const queue = this.#byKey.get(key);
@@ -93,7 +94,7 @@ export class KeyedScheduler<Event> {
       }
     }
     this.#held++;
-    if (entry.behind === 0) this.#makeReady(entry);
+    if (entry.behind === 0) this.#unblock(entry);
     return true;
   }
 
@@ -111,6 +112,26 @@ export class KeyedScheduler<Event> {
     const entry = this.#ready.shift();
     if (entry === undefined) return undefined;
     entry.state = "running";
+    this.#running++;
+    return entry;
+  }
+
+  /**
+   * Holds an event and starts it at once, however many run. @returns undefined when the lane is full, or another event is
+   * held under one of its keys: nothing was changed.
+   */
+  startAtOnce(event: Event, keys: readonly string[]): Held<Event> | undefined {
+    if (this.full || keys.some((key) => this.#byKey.has(key))) return undefined;
+    const entry: Entry<Event> = {
+      ...{ event, keys: [...new Set(keys)], order: this.#offered++, behind: 0 },
+      ...{ state: "running", dueMs: 0 },
+    };
+    for (const key of entry.keys) {
+      const queue = new Fifo<Entry<Event>>();
+      queue.push(entry);
+      this.#byKey.set(key, queue);
+    }
+    this.#held++;
     this.#running++;
     return entry;
   }
@@ -145,7 +166,17 @@ export class KeyedScheduler<Event> {
       queue.shift();
       const next = queue.peek();
       if (next === undefined) this.#byKey.delete(key);
-      else if (--next.behind === 0) this.#makeReady(next);
+      else if (--next.behind === 0) this.#unblock(next);
+    }
+  }
+
+  /** The entry is the first under all of its keys. */
+  #unblock(entry: Entry<Event>): void {
+    if (entry.dueMs === 0) {
+      this.#makeReady(entry);
+    } else {
+      entry.state = "retrying";
+      this.#retrying.push(entry);
     }
   }
 
