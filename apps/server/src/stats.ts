@@ -99,7 +99,10 @@ export function readStats(
   const counted = (name: ProcessorCounter) =>
     LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
-  const processed = perLane((lane) => processors[lane].value("processed"));
+  const processed = perLane((lane) => {
+    const counted = processors[lane].value("processed");
+    return counted + states[lane].uncounted;
+  });
   const deadLettered = perLane((lane) => processors[lane].value("deadLettered"));
   const duplicates = perLane((lane) => processors[lane].value("duplicates"));
   const cancelled = perLane((lane) => processors[lane].value("cancelled"));

@@ -20,6 +20,8 @@ export interface TopicPlan {
   readonly sla: TopicSla | undefined;
   /** Whether one of the handlers returns promises: then the event is copied, for it outlives its place in the ring. */
   readonly isAsync: boolean;
+  /** Whether there is nothing but synchronous handlers to call, at once. */
+  readonly isPlain: boolean;
 }
 
 export interface HandlerTableOptions {
@@ -44,6 +46,7 @@ export class HandlerTable {
   readonly #handlers: readonly Handler[];
   readonly #options: HandlerTableOptions;
   readonly #known = new Map<number, Known>();
+  #leastSlaMs = Number.POSITIVE_INFINITY;
 
   /** @param definitions of all lanes; those of other lanes are left out. */
   constructor({ handlers, windows }: Definitions, lane: LaneName, options: HandlerTableOptions = {}) {
@@ -55,6 +58,11 @@ export class HandlerTable {
   /** Whether there is nothing to do with any event of the lane: then nobody needs to look at them one by one. */
   get empty(): boolean {
     return this.#handlers.length === 0 && this.windows.length === 0;
+  }
+
+  /** The shortest service level of the topics that were asked for; Infinity without any. */
+  get leastSlaMs(): number {
+    return this.#leastSlaMs;
   }
 
   /** The plan of the record that the view stands on. */
@@ -82,12 +90,15 @@ export class HandlerTable {
     );
     const windows = this.windows.flatMap((window, index) => (matches(window) ? [index] : []));
     const sla = { slaMs, breaches: 0, worstMs: 0, alertedMs: Number.NEGATIVE_INFINITY, topic };
+    const isAsync = handlers.some((handler) => handler.isAsync);
     const learned: Known = {
       ...{ topic, handlers, windows, retry, delayMs },
       sla: watchesSla && handlers.length > 0 ? sla : undefined,
-      isAsync: handlers.some(({ isAsync }) => isAsync),
+      isAsync,
+      isPlain: !isAsync && handlers.length > 0 && windows.length === 0 && delayMs === 0,
       bytes: Uint8Array.from(view.topicBytes),
     };
+    if (learned.sla !== undefined) this.#leastSlaMs = Math.min(this.#leastSlaMs, slaMs);
     if (this.#known.size >= MAX_TOPICS) this.#known.clear();
     this.#known.set(view.topicHash, learned);
     return learned;

@@ -20,6 +20,8 @@ class Stopped extends Error {}
 
 const RUN_BYTES = 1 << 20;
 const RELEASE_RECORDS = 64;
+/** Divides the records after which bytes are given back: what is judged still lies where it lay. */
+const SLA_RECORDS = 16;
 const UNSAVED_MS = 500;
 const TURN_MS = 8;
 const IDLE_MS = 1_000;
@@ -80,6 +82,7 @@ export class LaneProcessor {
       if (!(error instanceof Stopped)) throw error;
     }
     while (runner.running > 0) await this.#park(IDLE_MS);
+    this.#tell();
     if (saver.dirty) await saver.save();
   }
 
@@ -96,7 +99,7 @@ export class LaneProcessor {
 
   /** What was stored before the process began and wasn't taken then. */
   async #catchUp({ dir, to }: LaneStartPoint): Promise<void> {
-    const { context, counters } = this.#options;
+    const { context, counters, state } = this.#options;
     const { progress, taker } = this.#parts;
     if (progress.next >= to) return;
     using events = new LogEvents({
@@ -114,8 +117,10 @@ export class LaneProcessor {
         continue;
       }
       counters.add("replayed");
+      state.callingNext();
       const pending = taker.take(view, sequence);
       if (pending !== undefined) await pending;
+      state.calling = 0;
       if (this.#options.now() >= this.#turnEnds) await this.#turn();
     }
     if (progress.next < to) await this.#jump(to);
@@ -186,10 +191,10 @@ export class LaneProcessor {
     this.#turnEnds = this.#options.now() + TURN_MS;
   }
 
-  /** What other threads see, and what a look at the clock tells. */
+  /** What other threads see. */
   #tell(): void {
-    const { runner, schedule, sla, windows } = this.#parts;
-    sla?.flush();
+    const { runner, schedule, taker, windows } = this.#parts;
+    taker.count();
     this.#options.state.gauge(runner.held, schedule.size, windows.open);
   }
 
@@ -308,12 +313,14 @@ export class LaneProcessor {
    */
   #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
     const { consumer, state } = this.#options;
-    const { progress, runner, taker, windows } = this.#parts;
+    const { progress, runner, sla, taker, windows } = this.#parts;
     const view = this.#view;
     const toPosition = position - address;
     const end = address + bytes;
     let events = 0;
     let at = address;
+    let judged = address;
+    state.callingNext();
     for (let n = 1; at < end; n++) {
       if ((runner.held > 0 || windows.full) && this.#blocked) break;
       view.moveTo(at);
@@ -323,24 +330,55 @@ export class LaneProcessor {
       } else {
         const pending = taker.take(view, progress.next);
         events++;
-        if (pending !== undefined) return this.#release(pending, next + toPosition, events);
+        if (pending !== undefined) return this.#release(pending, judged, next, toPosition, events);
       }
       at = next;
+      if (sla !== undefined && (sla.watching || n % SLA_RECORDS === 0)) {
+        this.#judge(judged, at);
+        judged = at;
+      }
       if (n % RELEASE_RECORDS === 0) {
+        taker.count();
         consumer.release(at + toPosition, events);
         events = 0;
         if (this.#interrupted(at + toPosition)) break;
       }
     }
     state.calling = 0;
+    taker.count();
+    if (judged < at) this.#judge(judged, at);
     consumer.release(at + toPosition, events);
     return undefined;
   }
 
-  async #release(pending: Promise<void>, position: number, events: number): Promise<void> {
+  /** What {@link #takeRun} leaves to do when an event must be waited for. */
+  async #release(
+    pending: Promise<void>,
+    judged: number,
+    at: number,
+    toPosition: number,
+    events: number,
+  ): Promise<void> {
     await pending;
     this.#options.state.calling = 0;
-    this.#options.consumer.release(position, events);
+    this.#parts.taker.count();
+    this.#judge(judged, at);
+    this.#options.consumer.release(at + toPosition, events);
+  }
+
+  /** Whether the records in [from, to), which were taken just now, were handled within their topics' SLA. */
+  #judge(from: number, to: number): void {
+    const { progress, sla } = this.#parts;
+    const view = this.#view;
+    // The first one came first: if it is in time now, so were all of them when they were done.
+    if (sla === undefined || sla.inTime(view.moveTo(from).timeMs)) return;
+    for (let at = from; at < to; at += view.paddedBytes) {
+      if (view.moveTo(at).tombstone) continue;
+      const plan = this.#options.handlers.find(view);
+      // What is held is judged when it is done.
+      if (plan.sla !== undefined && progress.isFinished(view.sequence)) sla.judged(plan.sla, view.timeMs);
+      view.moveTo(at);
+    }
   }
 
   /** Whether the run should be left: a stop, or producers that ask for the space. */

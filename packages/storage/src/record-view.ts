@@ -127,6 +127,10 @@ export class RecordView {
     return this.#bytes.subarray(start, start + EVENT_ID_BYTES);
   }
 
+  get hasMetadata(): boolean {
+    return (this.#flags() & RecordFlag.metadata) !== 0;
+  }
+
   /** The metadata, decoded: a copy. */
   get metadata(): ReadonlyMap<string, Uint8Array> {
     const length = this.#metadataLength();

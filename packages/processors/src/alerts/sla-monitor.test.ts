@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SlaMonitor, type TopicSla } from "./sla-monitor.ts";
 
@@ -7,6 +6,7 @@ function rig(slaMs = 5) {
   const alerts: { breaches: number; worstMs: number; nowMs: number }[] = [];
   let breaches = 0;
   const monitor = new SlaMonitor({
+    leastMs: () => slaMs,
     clock: () => {
       clock.looks++;
       return clock.nowMs;
@@ -18,66 +18,44 @@ function rig(slaMs = 5) {
   return { monitor, topic, clock, alerts, breaches: () => breaches };
 }
 
-test("while all is well the clock is looked at every 16th event, and at a flush", () => {
-  const { monitor, topic, clock, breaches } = rig();
-  for (let n = 0; n < 160; n++) monitor.handled(topic, 998);
-  expect(clock.looks).toBe(10);
-  monitor.handled(topic, 998);
-  monitor.flush();
-  monitor.flush();
-  expect(clock.looks).toBe(11);
-  expect(breaches()).toBe(0);
+test("a group whose first event is in time costs one look at the clock and is no breach", () => {
+  const { monitor, clock } = rig();
+  expect([monitor.inTime(995), monitor.watching]).toEqual([true, false]);
+  expect(clock.looks).toBe(1);
 });
 
 test("exactly the SLA is no breach, more is", () => {
   const { monitor, topic, breaches } = rig(5);
   monitor.handled(topic, 995);
-  monitor.flush();
   expect(breaches()).toBe(0);
   monitor.handled(topic, 994);
-  monitor.flush();
   expect(breaches()).toBe(1);
 });
 
-test("after a breach each event is judged by a look of its own", () => {
-  const { monitor, topic, clock, breaches } = rig();
-  monitor.handled(topic, 0);
-  monitor.flush();
-  const looks = clock.looks;
-  for (let n = 0; n < 10; n++) monitor.handled(topic, 999);
-  expect(clock.looks).toBe(looks + 10);
-  expect(breaches()).toBe(1);
+test("a group that may be late is judged one by one, by one look, each by its own topic", () => {
+  const { monitor, topic, clock, breaches } = rig(5);
+  const patient: TopicSla = { ...topic, slaMs: 50 };
+  expect(monitor.inTime(980)).toBe(false);
+  monitor.judged(patient, 980);
+  monitor.judged(topic, 990);
+  monitor.judged(topic, 998);
+  expect([breaches(), clock.looks]).toEqual([1, 1]);
+});
+
+test("after that each event is looked at by itself, until 64 were in time", () => {
+  const { monitor } = rig();
+  monitor.inTime(0);
+  for (let n = 0; n < 63; n++) monitor.inTime(999);
+  expect(monitor.watching).toBe(true);
+  monitor.inTime(999);
+  expect(monitor.watching).toBe(false);
 });
 
 test("breaches are alerted once a second and topic, with their number and the worst since", () => {
   const { monitor, topic, clock, alerts } = rig();
-  for (const took of [10, 30, 20]) {
-    monitor.handled(topic, clock.nowMs - took);
-    monitor.flush();
-  }
+  for (const took of [10, 30, 20]) monitor.handled(topic, clock.nowMs - took);
   expect(alerts).toEqual([{ breaches: 1, worstMs: 10, nowMs: 1_000 }]);
   clock.nowMs = 2_000;
   monitor.handled(topic, clock.nowMs - 7);
-  monitor.flush();
   expect(alerts.at(-1)).toEqual({ breaches: 3, worstMs: 30, nowMs: 2_000 });
-});
-
-test("for any times: no event that was in time at its look counts, every other does", () => {
-  fc.assert(
-    fc.property(fc.array(fc.record({ took: fc.nat(12), step: fc.nat(2) }), { maxLength: 200 }), (events) => {
-      const { monitor, topic, clock, breaches } = rig();
-      let late = 0;
-      let surely = 0;
-      for (const { took, step } of events) {
-        clock.nowMs += step;
-        if (took > 5) late++;
-        // A group is 16 events of at most 2 ms each: no look is later than that.
-        if (took + 32 > 5) surely++;
-        monitor.handled(topic, clock.nowMs - took);
-      }
-      monitor.flush();
-      expect(breaches()).toBeGreaterThanOrEqual(late);
-      expect(breaches()).toBeLessThanOrEqual(surely);
-    }),
-  );
 });

@@ -1,10 +1,10 @@
 /**
  * Watches how long events take from their reception until their handlers are done.
  *
- * Looking at the clock costs as much as handling a small event. So while all is well it is looked at after every 16th
- * event only: if even the oldest of them is within its SLA then, so was each when it was done. Once one may not have been,
- * the clock is looked at after each event, until enough were in time again. The events that cause the change are judged
- * by the time of the look, up to 16 events late.
+ * Looking at the clock costs as much as handling a small event. So while all is well it is looked at once for a group of
+ * events, by {@link SlaMonitor.inTime} for the first of them: if that one is in time now, so were all of them when they
+ * were done. Once one may not have been, they are judged one by one by the time of that look, and from then on each event
+ * has a look of its own, until enough were in time again.
  *
  * Breaches are counted one by one, and alerted once a second and topic: with the number, and the worst.
  */
@@ -14,6 +14,7 @@ export interface TopicSla {
   readonly topic: string;
   /** Milliseconds from reception to the end of handling. */
   readonly slaMs: number;
+  /** Since the last alert. */
   breaches: number;
   worstMs: number;
   /** The clock's time of the last alert. */
@@ -21,60 +22,68 @@ export interface TopicSla {
 }
 
 export interface SlaMonitorOptions {
+  /** The shortest service level of all topics. */
+  readonly leastMs: () => number;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly onBreach: (topic: TopicSla) => void;
-  /** Once a second and topic. The counts in it are since the last one. */
+  /** Once a second and topic. */
   readonly onAlert: (topic: TopicSla, nowMs: number) => void;
 }
 
-const GROUP = 16;
-/** Looks in time before the clock is looked at less often again. */
+/** Looks in time before events are judged by groups again. */
 const CALM = 64;
 const ALERT_MS = 1_000;
 
 export class SlaMonitor {
   readonly #options: SlaMonitorOptions;
-  readonly #times = new Float64Array(GROUP);
-  readonly #topics: TopicSla[] = [];
-  #waiting = 0;
-  #close = 0;
+  #nowMs = 0;
+  #watching = 0;
 
   constructor(options: SlaMonitorOptions) {
     this.#options = options;
   }
 
-  /** An event was handled. @param receivedMs since the epoch. */
-  handled(topic: TopicSla, receivedMs: number): void {
-    this.#times[this.#waiting] = receivedMs;
-    this.#topics[this.#waiting] = topic;
-    if (++this.#waiting === GROUP || this.#close > 0) this.flush();
+  /** Whether each event should be a group of its own. */
+  get watching(): boolean {
+    return this.#watching > 0;
   }
 
-  /** Judges what was handled since the last look at the clock: before a sleep, and at a run's end. */
-  flush(): void {
-    if (this.#waiting === 0) return;
-    const nowMs = this.#options.clock();
-    let late = false;
-    for (let i = 0; i < this.#waiting; i++) {
-      const topic = this.#topics[i] as TopicSla;
-      if (this.#judge(topic, nowMs - (this.#times[i] as number), nowMs)) late = true;
+  /**
+   * Whether events that were handled just now were in time, whatever their topics; else each is to be told by
+   * {@link judged}. @param receivedMs of the first of them, since the epoch.
+   */
+  inTime(receivedMs: number): boolean {
+    this.#nowMs = this.#options.clock();
+    if (this.#nowMs - receivedMs <= this.#options.leastMs()) {
+      if (this.#watching > 0) this.#watching--;
+      return true;
     }
-    this.#waiting = 0;
-    if (late) this.#close = CALM;
-    else if (this.#close > 0) this.#close--;
+    this.#watching = CALM;
+    return false;
   }
 
-  #judge(topic: TopicSla, tookMs: number, nowMs: number): boolean {
-    if (tookMs <= topic.slaMs) return false;
+  /** One of the group of {@link inTime}, judged by the time of that look. */
+  judged(topic: TopicSla, receivedMs: number): void {
+    this.#judge(topic, receivedMs);
+  }
+
+  /** An event that was handled by itself. */
+  handled(topic: TopicSla, receivedMs: number): void {
+    this.#nowMs = this.#options.clock();
+    this.#judge(topic, receivedMs);
+  }
+
+  #judge(topic: TopicSla, receivedMs: number): void {
+    const tookMs = this.#nowMs - receivedMs;
+    if (tookMs <= topic.slaMs) return;
     topic.breaches++;
     if (tookMs > topic.worstMs) topic.worstMs = tookMs;
     this.#options.onBreach(topic);
-    if (nowMs - topic.alertedMs < ALERT_MS) return true;
-    this.#options.onAlert(topic, nowMs);
+    if (this.#nowMs - topic.alertedMs < ALERT_MS) return;
+    this.#options.onAlert(topic, this.#nowMs);
     topic.breaches = 0;
     topic.worstMs = 0;
-    topic.alertedMs = nowMs;
-    return true;
+    topic.alertedMs = this.#nowMs;
   }
 }

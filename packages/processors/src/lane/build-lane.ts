@@ -38,6 +38,7 @@ export function buildLane(options: LaneProcessorOptions): LaneParts {
   const duplicates = options.ids && new Duplicates(options.ids);
   const sla = options.watchesSla
     ? new SlaMonitor({
+        leastMs: () => handlers.leastSlaMs,
         clock,
         onBreach: () => counters.add("sla.breaches"),
         onAlert: ({ topic, slaMs, breaches, worstMs }) =>

@@ -47,7 +47,13 @@ export class EventTaker implements CallSource, HeldEventOwner {
   /** What handlers that are called in place publish. */
   emissions: Checked[] = [];
   readonly #options: EventTakerOptions;
+  readonly #handlers: HandlerTable;
+  readonly #runner: WorkRunner;
+  readonly #duplicates: Duplicates | undefined;
+  readonly #progress: LaneProgress;
+  readonly #state: LaneState;
   #context: CallContext;
+  #uncounted = 0;
   /** The event in hand, and its sequence. */
   #view: HandledEvent | undefined;
   #sequence = 0;
@@ -57,6 +63,12 @@ export class EventTaker implements CallSource, HeldEventOwner {
     this.deadLetters = options.deadLetters;
     this.debug = options.debug;
     this.#options = options;
+    // Fields of their own: the way of a plain event goes through them.
+    this.#handlers = options.handlers;
+    this.#runner = options.runner;
+    this.#duplicates = options.duplicates;
+    this.#progress = options.progress;
+    this.#state = options.state;
     this.#context = new CallContext(options.context, this);
   }
 
@@ -70,17 +82,36 @@ export class EventTaker implements CallSource, HeldEventOwner {
    * @returns undefined when the view may move on; a promise where it may only then.
    */
   take(view: HandledEvent, sequence: number): Promise<void> | undefined {
-    const { counters, duplicates, handlers, state } = this.#options;
-    const plan = handlers.find(view);
+    const plan = this.#handlers.find(view);
     view.knownTopic = plan.topic;
     view.attempt = 1;
     this.#view = view;
     this.#sequence = sequence;
-    state.calling = sequence;
+    const runner = this.#runner;
+    if (
+      plan.isPlain &&
+      this.#duplicates === undefined &&
+      runner.held === 0 &&
+      !runner.hasSuspects &&
+      !view.hasMetadata
+    ) {
+      return this.#call(view, plan, 0);
+    }
+    return this.#decide(view, plan);
+  }
+
+  /** What `state.uncounted` says goes into the counter. */
+  count(): void {
+    if (this.#uncounted === 0) return;
+    this.#options.counters.add("processed", this.#uncounted);
+    this.#options.state.uncounted = this.#uncounted = 0;
+  }
+
+  #decide(view: HandledEvent, plan: TopicPlan): Promise<void> | undefined {
     const metadata = view.metadata;
     const retried = metadata.size > 0 && metadata.has(EventKey.retried);
-    if (duplicates?.isDuplicate(view) && !retried) {
-      counters.add("duplicates");
+    if (this.#duplicates?.isDuplicate(view) && !retried) {
+      this.#options.counters.add("duplicates");
       return this.#finishedNow();
     }
     if (plan.delayMs > 0 || metadata.size > 0) {
@@ -130,7 +161,8 @@ export class EventTaker implements CallSource, HeldEventOwner {
     counters.add(outcome);
     if (event.delayed === undefined) progress.finish(event.sequence);
     else schedule.finish(event.delayed);
-    if (event.plan.sla !== undefined && outcome === "processed") sla?.handled(event.plan.sla, event.view.timeMs);
+    const { sla: topicSla } = event.plan;
+    if (topicSla !== undefined && outcome === "processed") sla?.handled(topicSla, event.view.timeMs);
   }
 
   #delay(view: HandledEvent, plan: TopicPlan, dueMs: number): undefined {
@@ -170,20 +202,22 @@ export class EventTaker implements CallSource, HeldEventOwner {
 
   /** Calls handlers where the event lies, as long as they return no promise. */
   #call(view: HandledEvent, plan: TopicPlan, from: number): Promise<void> | undefined {
-    const { counters, sla } = this.#options;
-    for (let index = from; index < plan.handlers.length; index++) {
+    const { handlers } = plan;
+    for (let index = from; index < handlers.length; index++) {
+      const handler = handlers[index] as Handler;
       const published = this.emissions.length;
       try {
-        const result = callHandler(plan.handlers[index] as Handler, view, this.#context, this.debug);
-        if (isPromise(result)) return this.#settleInPlace(view, plan, index, result);
+        const result = this.debug
+          ? callHandler(handler, view, this.#context, true)
+          : handler.handle(view, this.#context);
+        if (result !== undefined && isPromise(result)) return this.#settleInPlace(view, plan, index, result);
       } catch (error) {
         this.emissions.length = published;
         return this.#failed(view, plan, index, "handler_failed", error);
       }
     }
     if (this.emissions.length > 0) return this.#publish(view, plan);
-    counters.add("processed");
-    if (plan.sla !== undefined) sla?.handled(plan.sla, view.timeMs);
+    this.#state.uncounted = ++this.#uncounted;
     return this.#finishedNow();
   }
 
@@ -275,14 +309,12 @@ export class EventTaker implements CallSource, HeldEventOwner {
   }
 
   #heldNow(): void {
-    const { progress } = this.#options;
-    if (this.#sequence === progress.next) progress.heldNext();
+    if (this.#sequence === this.#progress.next) this.#progress.heldNext();
   }
 
   #finishedNow(): undefined {
-    const { progress } = this.#options;
-    if (this.#sequence === progress.next) progress.finishedNext();
-    else progress.finish(this.#sequence);
+    if (this.#sequence === this.#progress.next) this.#progress.finishedNext();
+    else this.#progress.finish(this.#sequence);
   }
 }
 

@@ -60,10 +60,11 @@ export class LaneRecovery {
     const { checkpoint, counters, fresh, logger, progress, state, windows } = this.#options;
     if (fresh) {
       progress.restore(checkpoint.cursor, checkpoint.finished);
-    } else if (state.pendingEmits > 0) {
-      // They were counted as accepted, and the events that published them are handled again.
+    } else {
+      counters.add("processed", state.uncounted);
+      // These were counted as accepted, and the events that published them are handled again.
       counters.add("dropped.emit", state.pendingEmits);
-      state.pendingEmits = 0;
+      state.uncounted = state.pendingEmits = 0;
     }
     const gone = windows.restore(checkpoint.windows, checkpoint.closed, checkpoint.windowsNext);
     if (gone.length > 0)
@@ -120,7 +121,7 @@ export class LaneRecovery {
 
   /** What was taken before: what isn't finished is taken again, what is goes into windows that don't have it. */
   async #takeUnfinished(from: number): Promise<void> {
-    const { counters, dir, duplicates, fresh, progress, room, taker } = this.#options;
+    const { counters, dir, duplicates, fresh, progress, room, state, taker } = this.#options;
     const until = progress.next;
     using events = new LogEvents({ dir, fromSequence: from, onGap: (gap) => this.#tell(gap) });
     let expected = from;
@@ -137,8 +138,10 @@ export class LaneRecovery {
       } else {
         await room();
         if (fresh) counters.add("replayed");
+        state.calling = sequence;
         const pending = taker.take(view, sequence);
         if (pending !== undefined) await pending;
+        state.calling = 0;
       }
       await this.#breathe();
     }

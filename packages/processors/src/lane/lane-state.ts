@@ -8,10 +8,11 @@
  * | index | field |
  * |---|---|
  * | 0 | next sequence to take: everything below it is finished, held or in the schedule |
- * | 1 | what is being called: a sequence, or the negative mark of a window; 0 between two calls |
+ * | 1 | what is being called: a sequence, the negative mark of a window, -0.5 for the one in field 0; 0 between two calls |
  * | 2 | 1 while the tracker counts, because something is held; 0 while everything below field 0 is finished |
  * | 3, 4, 5 | gauges: events held, events delayed, windows open |
  * | 6 | emissions counted as accepted that no ring has yet |
+ * | 7 | events processed that are not in the counter yet |
  * | 8 … 519 | 256 pairs: mark, and its share of the deaths of threads; 0, 0 where free |
  * | 520 … | marks of the calls that wait for their promises; 0 where free |
  *
@@ -32,6 +33,8 @@ const HELD = 3;
 const DELAYED = 4;
 const OPEN_WINDOWS = 5;
 const PENDING_EMITS = 6;
+const UNCOUNTED = 7;
+const NEXT_ONE = -0.5;
 const CRASHES = 8;
 const CRASH_ENTRIES = 256;
 const WAITING = CRASHES + 2 * CRASH_ENTRIES;
@@ -112,7 +115,25 @@ export class LaneState {
 
   /** What is being called: a sequence, the negative mark of a window, or 0. */
   get calling(): number {
-    return this.#numbers[CALLING] as number;
+    const mark = this.#numbers[CALLING] as number;
+    return mark === NEXT_ONE ? this.next : mark;
+  }
+
+  /** From here on the next sequence is what is being called: one store for a whole run. */
+  callingNext(): void {
+    this.#numbers[CALLING] = NEXT_ONE;
+  }
+
+  /**
+   * Events processed that the counter doesn't have yet: a store an event instead of a call. Who adds both up reads the
+   * counter first: then none is counted twice.
+   */
+  get uncounted(): number {
+    return this.#numbers[UNCOUNTED] as number;
+  }
+
+  set uncounted(count: number) {
+    this.#numbers[UNCOUNTED] = count;
   }
 
   set calling(mark: number) {

@@ -84,6 +84,11 @@ export class WorkRunner {
     return this.#scheduler.isHeld(key);
   }
 
+  /** Whether a thread died with something in hand that hasn't ended yet. */
+  get hasSuspects(): boolean {
+    return this.#suspects.size > 0;
+  }
+
   /** Whether a thread died with this in hand: then it runs alone. */
   isSuspect(mark: number): boolean {
     return this.#suspects.size > 0 && this.#suspects.has(mark);
