@@ -73,7 +73,8 @@ export class LaneProcessor {
    */
   async run(mode: () => ProcessorMode, start: LaneStartPoint): Promise<void> {
     this.#mode = mode;
-    const { runner, saver } = this.#parts;
+    const { runner, saver, taker } = this.#parts;
+    taker.slaFrom = start.to;
     try {
       await this.#recover(start);
       await this.#catchUp(start);

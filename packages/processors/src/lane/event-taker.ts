@@ -46,6 +46,8 @@ export class EventTaker implements CallSource, HeldEventOwner {
   readonly debug: boolean;
   /** What handlers that are called in place publish. */
   emissions: Checked[] = [];
+  /** Events before this sequence were received before the process began: no service level is theirs. */
+  slaFrom = 0;
   readonly #options: EventTakerOptions;
   readonly #handlers: HandlerTable;
   readonly #runner: WorkRunner;
@@ -162,7 +164,8 @@ export class EventTaker implements CallSource, HeldEventOwner {
     if (event.delayed === undefined) progress.finish(event.sequence);
     else schedule.finish(event.delayed);
     const { sla: topicSla } = event.plan;
-    if (topicSla !== undefined && outcome === "processed") sla?.handled(topicSla, event.view.timeMs);
+    if (topicSla !== undefined && outcome === "processed" && event.sequence >= this.slaFrom)
+      sla?.handled(topicSla, event.view.timeMs);
   }
 
   #delay(view: HandledEvent, plan: TopicPlan, dueMs: number): undefined {
