@@ -1,7 +1,8 @@
 /**
  * Numbers of one window: count, sum, least, greatest, mean, percentiles. Memory is fixed: 40 bytes, and with
  * percentiles a DDSketch of at most 2 × 2,048 bins (Masson, Rim, Lee: "DDSketch", VLDB 2019), whose answers are within
- * 1% of the true value at that rank, whatever the distribution.
+ * 1% of the true value at that rank, whatever the distribution. The bins cover seventeen powers of ten: of positive
+ * numbers further apart, and of negative ones, the smaller ones share a bin.
  */
 import { LogCollapsingLowestDenseDDSketch } from "@datadog/sketches-js";
 
