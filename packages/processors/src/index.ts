@@ -7,7 +7,19 @@ export {
   type SinkCounts,
 } from "./alerts/alert-dispatcher.ts";
 export { callbackSink, logSink, webhookSink } from "./alerts/alert-sinks.ts";
+export {
+  DeadLetterBook,
+  type Letter,
+  type LetterPage,
+  type LetterQuery,
+  type LetterSummary,
+  MOST_LETTERS,
+  type Reentry,
+  type RetryResult,
+} from "./dead-letters/dead-letter-book.ts";
+export type { LetterState } from "./dead-letters/dead-letter-marks.ts";
 export { DeadLetters, type Failure, WINDOW_TOPIC } from "./dead-letters/dead-letters.ts";
+export { OfflineReentry, type OfflineReentryOptions } from "./dead-letters/offline-reentry.ts";
 export {
   defineHandler,
   type Emission,

@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Delayed } from "./delay/delay-schedule.ts";
 import { buildLane, type LaneParts } from "./lane/build-lane.ts";
-import { HandledEvent } from "./lane/handled-event.ts";
+import { HandledEvent, wasRetried } from "./lane/handled-event.ts";
 import type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
 import { LaneRecovery } from "./lane/lane-recovery.ts";
 import { LogEvents } from "./lane/log-events.ts";
@@ -377,7 +377,8 @@ export class LaneProcessor {
       if (view.moveTo(at).tombstone) continue;
       const plan = this.#options.handlers.find(view);
       // What is held is judged when it is done.
-      if (plan.sla !== undefined && progress.isFinished(view.sequence)) sla.judged(plan.sla, view.timeMs);
+      if (plan.sla !== undefined && progress.isFinished(view.sequence) && !wasRetried(view))
+        sla.judged(plan.sla, view.timeMs);
       view.moveTo(at);
     }
   }

@@ -12,7 +12,7 @@ import { CallContext, type CallSource, type LaneContext } from "./call-context.t
 import type { ProcessorCounter } from "./counters.ts";
 import type { Duplicates } from "./duplicates.ts";
 import type { Checked } from "./emitter.ts";
-import { EventKey, HandledEvent, metadataNumber, wasHandledBefore } from "./handled-event.ts";
+import { EventKey, HandledEvent, metadataNumber, wasHandledBefore, wasRetried } from "./handled-event.ts";
 import { callHandler, HeldEvent, type HeldEventOwner, originOf } from "./held-event.ts";
 import type { DeadLetterReason, Outcome } from "./held-work.ts";
 import type { LaneProgress } from "./lane-progress.ts";
@@ -164,7 +164,8 @@ export class EventTaker implements CallSource, HeldEventOwner {
     if (event.delayed === undefined) progress.finish(event.sequence);
     else schedule.finish(event.delayed);
     const { sla: topicSla } = event.plan;
-    if (topicSla !== undefined && outcome === "processed" && event.sequence >= this.slaFrom)
+    if (topicSla === undefined || outcome !== "processed") return;
+    if (event.sequence >= this.slaFrom && event.delayed === undefined && !wasRetried(event.view))
       sla?.handled(topicSla, event.view.timeMs);
   }
 

@@ -21,6 +21,11 @@ export class HandledEvent extends RecordView {
   }
 }
 
+/** Whether the event was a dead letter before: then it says nothing that it was received long ago. */
+export function wasRetried(view: RecordView): boolean {
+  return view.hasMetadata && view.metadata.has(EventKey.retried);
+}
+
 /**
  * Whether the dead letter that this event was had been given to handlers and windows before it became one. One that was
  * given up because the lane or the schedule was full had not.
