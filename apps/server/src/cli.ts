@@ -2,6 +2,7 @@
 /** `esc`: the command line. Errors a person can mend are shown as a sentence; the exit code says what kind. */
 import { cac } from "cac";
 import { registerConfig } from "./commands/config-check.ts";
+import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
@@ -12,6 +13,7 @@ const cli = cac("esc");
 registerStart(cli);
 registerSend(cli);
 registerLog(cli);
+registerDlq(cli);
 registerConfig(cli);
 cli.help();
 cli.version("0.1.0");

@@ -3,7 +3,11 @@ import type { WorkerThread } from "./worker-thread.ts";
 import type { LaneOrder, WorkerMessage } from "./workers/messages.ts";
 
 export type LaneAnswer = Extract<WorkerMessage, { type: "answer" }>;
-type Question = LaneOrder extends infer Order ? (Order extends LaneOrder ? Omit<Order, "id"> : never) : never;
+export type LaneQuestion = LaneOrder extends infer Order
+  ? Order extends LaneOrder
+    ? Omit<Order, "id">
+    : never
+  : never;
 
 /** A thread that is busy with a handler answers when that is done; one that died never does. */
 const TIMEOUT_MS = 5_000;
@@ -13,7 +17,7 @@ export class LaneOrders {
   #next = 1;
 
   /** Resolves with the thread's answer; undefined when there was none in time. */
-  ask(thread: WorkerThread, question: Question): Promise<LaneAnswer | undefined> {
+  ask(thread: WorkerThread, question: LaneQuestion): Promise<LaneAnswer | undefined> {
     const id = this.#next++;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle(id, undefined), TIMEOUT_MS);

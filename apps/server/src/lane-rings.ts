@@ -14,6 +14,15 @@ export class LaneRings {
   /** For what handlers publish. */
   readonly producers: Readonly<Record<LaneName, RecordAppender>>;
 
+  /**
+   * Takes the lane's place as a consumer of its ring, once, before any lane's thread runs: handlers of another lane may
+   * publish into it before its own thread is there.
+   */
+  static reserve(pipeline: Pipeline, lane: LaneName): void {
+    pipeline.states[lane].keepSlot("consumer", pipeline.lane(lane).consumer(runName(lane)).slot);
+  }
+
+  /** In the lane's thread. */
   constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
     const state = pipeline.states[lane];
     const producer = (role: RingRole, ring: RecordRing, maxRecordBytes: number): RecordAppender => {
@@ -25,12 +34,12 @@ export class LaneRings {
       state.keepSlot(role, slot);
       return ring.appender(name, { adopt: slot, maxRecordBytes });
     };
-    const ring = pipeline.lane(lane);
-    const run = `processor.${lane}.run`;
-    const adopt = state.slot("consumer");
-    this.consumer = ring.consumer(run, adopt === undefined ? {} : { adopt });
-    state.keepSlot("consumer", this.consumer.slot);
+    this.consumer = pipeline.lane(lane).consumer(runName(lane), { adopt: state.slot("consumer") as number });
     this.deadLetters = producer("deadLetters", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
     this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));
   }
+}
+
+function runName(lane: LaneName): string {
+  return `processor.${lane}.run`;
 }

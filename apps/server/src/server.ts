@@ -2,36 +2,24 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
-import { LANE_NAMES, type LaneName } from "@esc/events";
-import {
-  type Alert,
-  type AlertDispatcher,
-  type Checkpoint,
-  CheckpointFile,
-  isPlain,
-  resumeFrom,
-} from "@esc/processors";
-import {
-  CursorFile,
-  type CursorState,
-  cursorFile,
-  DirectoryLock,
-  logDirectory,
-  type Recovery,
-  recoverLog,
-} from "@esc/storage";
+import { LANE_NAMES } from "@esc/events";
+import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
+import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
 import type { Logger } from "pino";
+import type { AdminParts } from "./admin-api.ts";
 import { createAlerts } from "./alerts.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
+import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
-import { LaneOrders } from "./lane-orders.ts";
-import { LaneSupervisor } from "./lane-supervisor.ts";
+import { LaneRings } from "./lane-rings.ts";
+import { Lanes, readCheckpoints } from "./lanes.ts";
+import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
-import type { LaneStart, LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
 
 export interface ServerOptions {
   readonly loaded: LoadedConfig;
@@ -64,11 +52,12 @@ export class Server {
   #pipeline: Pipeline | undefined;
   #slots: ConsumerSlots | undefined;
   #log: WorkerThread | undefined;
-  #lanes: readonly LaneSupervisor[] = [];
+  #lanes: Lanes | undefined;
   #alerts: AlertDispatcher | undefined;
+  #book: DeadLetterBook | undefined;
+  #reentry: OnlineReentry | undefined;
   #ingest: WorkerThread | undefined;
   #damaged = false;
-  readonly #orders = new LaneOrders();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -98,10 +87,7 @@ export class Server {
     // HTTP first: probes get an answer, if only "not yet", while logs are recovered.
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
-    const [realtime, transactional, batch] = await Promise.all(
-      LANE_NAMES.map((lane) => this.#checkpoint(lane, recoveries[lane] as Recovery)),
-    );
-    const checkpoints = { realtime, transactional, batch } as Readonly<Record<LaneName, Checkpoint>>;
+    const checkpoints = await readCheckpoints(config, recoveries, this.#logger);
     const pipeline = Pipeline.create(
       config,
       overrides,
@@ -109,23 +95,32 @@ export class Server {
       perLane((lane) => checkpoints[lane].cursor),
     );
     this.#pipeline = pipeline;
+    // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
+    this.#book = new DeadLetterBook(config.storage.path);
+    this.#reentry = new OnlineReentry(pipeline, config);
     this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
-    this.#lanes = LANE_NAMES.map((lane) => {
-      const { nextSequence: to } = recoveries[lane] as Recovery;
-      return this.#supervisor(pipeline, { ...start, lane, to, overrides }, checkpoints[lane]);
+    for (const lane of LANE_NAMES) LaneRings.reserve(pipeline, lane);
+    const lanes = new Lanes({
+      ...{ config, pipeline, start, overrides, recoveries, checkpoints, logger: this.#logger },
+      raise: (alert) => this.#alerts?.raise(alert),
+      onMessage: (message) => this.#heard(message),
     });
-    // Consumers gate before the first producer claims, so ingest comes last.
-    const [logReady, ...lanesReady] = await Promise.all([this.#log.ready, ...this.#lanes.map((lane) => lane.start())]);
+    this.#lanes = lanes;
+    // Consumers gate before the first producer claims: the log's before the lanes', whose handlers publish and whose dead
+    // letters are stored, and ingest comes last.
+    const logReady = await this.#log.ready;
+    const processor = await lanes.start();
     this.#slots = {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
-      processor: perLane((lane) => lanesReady[LANE_NAMES.indexOf(lane)]?.slot as number),
+      processor,
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
     this.#phase = "ready";
+    if (http !== undefined) announceHttp(config.storage.path, `${config.http.host}:${http}`);
     const { tcp, udp } = config.ingestion;
     return {
       tcp: ports.tcp === undefined ? undefined : `${tcp.host}:${ports.tcp}`,
@@ -137,23 +132,22 @@ export class Server {
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
     const logs = [...this.#logStates.entries()].filter(([, state]) => state !== "");
-    const troubled = this.#lanes.filter(({ trouble }) => trouble !== "");
+    const trouble = this.#lanes?.trouble ?? "";
     const checks = {
       server: this.#phase === "ready" ? "ok" : this.#phase,
       log: logs.length === 0 ? "ok" : logs.map(([lane, state]) => `${lane}: ${state}`).join("; "),
       recovery: this.#damaged ? "damage found, see the log; appending goes on behind it" : "ok",
-      lanes: troubled.length === 0 ? "ok" : troubled.map(({ lane, trouble }) => `${lane}: ${trouble}`).join("; "),
+      lanes: trouble === "" ? "ok" : trouble,
     };
     // A lane whose thread is being started again still takes events: they wait in it.
     const ready = checks.server === "ok" && checks.log === "ok";
-    return { ready, degraded: ready && troubled.length > 0, checks };
+    return { ready, degraded: ready && trouble !== "", checks };
   }
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
-    if (this.#pipeline === undefined || this.#slots === undefined) return undefined;
-    const restarts = perLane((lane) => this.#lanes[LANE_NAMES.indexOf(lane)]?.restarts ?? 0);
-    return readStats(this.#pipeline, this.#slots, restarts, this.#alerts?.counts() ?? {});
+    if (this.#pipeline === undefined || this.#slots === undefined || this.#lanes === undefined) return undefined;
+    return readStats(this.#pipeline, this.#slots, this.#lanes.restarts, this.#alerts?.counts() ?? {});
   }
 
   /**
@@ -172,9 +166,10 @@ export class Server {
       for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
     };
     pipeline.modes.lanes.value = "drain";
-    for (const lane of this.#lanes) lane.stopping();
+    const lanes = this.#lanes as Lanes;
+    lanes.stopping();
     wakeLanes();
-    const lanesDone = Promise.all(this.#lanes.map((lane) => lane.done));
+    const lanesDone = lanes.done;
     if (!(await within(lanesDone, graceMs / 2))) {
       pipeline.modes.lanes.value = "stop";
       wakeLanes();
@@ -182,7 +177,7 @@ export class Server {
       this.#logger.warn(
         "the grace was too short to process all; the rest is in the log and is taken up after the next start",
       );
-      if (!inTime) await Promise.all(this.#lanes.map((lane) => lane.terminate()));
+      if (!inTime) await lanes.terminate();
     }
     pipeline.modes.log.value = "drain";
     pipeline.parker("log").unpark();
@@ -195,8 +190,23 @@ export class Server {
     if (!(await within(ingest.done, graceMs / 2 + 1_000))) await ingest.terminate();
     await this.#alerts?.close(Math.min(1_000, graceMs / 4));
     await this.#http?.close();
+    withdrawHttp(this.#config.storage.path);
+    this.#book?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
     this.#phase = "stopped";
+  }
+
+  #admin(): AdminParts | undefined {
+    if (this.#phase !== "ready" || this.#book === undefined || this.#reentry === undefined) return undefined;
+    const lanes = this.#lanes as Lanes;
+    return {
+      book: this.#book,
+      reentry: this.#reentry,
+      delayed: {
+        list: async (lane, limit) => (await lanes.ask(lane, { type: "list-delayed", limit }))?.delayed,
+        cancel: async (lane, eventId) => (await lanes.ask(lane, { type: "cancel-delayed", eventId }))?.cancelled,
+      },
+    };
   }
 
   async #startHttp(): Promise<number> {
@@ -207,6 +217,7 @@ export class Server {
       appName: this.#config.app_name,
       readiness: () => this.readiness(),
       stats: () => this.stats(),
+      admin: () => this.#admin(),
     });
     this.#http = http;
     return await http.listen();
@@ -231,77 +242,6 @@ export class Server {
     return recoveries;
   }
 
-  /** Where a lane's processor goes on. */
-  async #checkpoint(lane: LaneName, { nextSequence: to }: Recovery): Promise<Checkpoint> {
-    const { path } = this.#config.storage;
-    const cursor: CursorState = await new CursorFile(cursorFile(path, lane)).read();
-    const state = await new CheckpointFile(CheckpointFile.pathIn(path, lane)).read();
-    if (cursor.kind === "broken") {
-      this.#logger.error(
-        { lane, reason: cursor.reason },
-        "the cursor is broken; its checkpoint decides, or the log's start",
-      );
-    }
-    if (state.kind === "broken") {
-      this.#logger.error(
-        { lane, reason: state.reason },
-        "the checkpoint is broken: open windows are lost, and what was finished out of order is handled again",
-      );
-    }
-    const resume = resumeFrom(state, cursor.kind === "known" ? cursor.nextSequence : undefined);
-    // A cursor ahead of the log: a log that lost its unsynced end with the machine's power.
-    const from = Math.min(resume.cursor, to);
-    const finished = resume.finished.filter(([, last]) => last < to);
-    if (from < to) this.#logger.info({ lane, events: to - from }, "taking up events from the log");
-    return { ...resume, cursor: from, finished, windowsNext: Math.min(resume.windowsNext, to) };
-  }
-
-  #supervisor(
-    pipeline: Pipeline,
-    start: Omit<LaneStart, "fresh" | "checkpoint" | "deathOf">,
-    checkpoint: Checkpoint,
-  ): LaneSupervisor {
-    const { lane } = start;
-    const { handler_stall_ms: stallMs, handlers_memory: memory, processing } = this.#config;
-    const { delay_ms: delayMs, max_delay_ms: maxDelayMs } = processing.restart;
-    const alert = (level: Alert["level"], text: string) =>
-      this.#alerts?.raise({ level, text, source: lane, atMs: Date.now() });
-    return new LaneSupervisor({
-      ...{ lane, state: pipeline.states[lane], stallMs },
-      restart: { attempts: 1_000, delayMs, factor: 2, maxDelayMs, jitter: 0 },
-      start: async (deathOf, onCrash) => {
-        const laneStart: LaneStart = {
-          ...start,
-          fresh: deathOf === undefined,
-          checkpoint: deathOf === undefined ? checkpoint : await this.#latest(lane, checkpoint),
-          deathOf: deathOf ?? "",
-        };
-        return new WorkerThread({
-          entry: "lane",
-          name: `lane.${lane}`,
-          start: laneStart,
-          resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memory / 1_048_576) },
-          onMessage: (message) => this.#heard(message),
-          onCrash: (_, error) => onCrash(error),
-        });
-      },
-      onDeath: (error, restarts) => {
-        this.#logger.error({ lane, error: error.message, restarts }, "the lane's thread ended; another one is started");
-        alert("CRITICAL", `the lane's thread ended (${error.message}); another one is started`);
-      },
-      onRecovered: () => {
-        this.#logger.info({ lane }, "the lane goes on");
-        alert("INFO", "the lane goes on");
-      },
-    });
-  }
-
-  /** What a thread that takes over needs of the checkpoint: its windows. Everything else is in shared memory. */
-  async #latest(lane: LaneName, first: Checkpoint): Promise<Checkpoint> {
-    const state = await new CheckpointFile(CheckpointFile.pathIn(this.#config.storage.path, lane)).read();
-    return state.kind === "known" && !isPlain(state.checkpoint) ? state.checkpoint : first;
-  }
-
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
     return new WorkerThread({
       entry,
@@ -320,8 +260,6 @@ export class Server {
       this.#logger[message.level](message.message);
     } else if (message.type === "alert") {
       this.#alerts?.raise(message.alert);
-    } else if (message.type === "answer") {
-      this.#orders.answered(message);
     } else if (message.type === "log-state") {
       this.#logStates.set(message.lane, message.message);
       const { lane, state } = message;
@@ -335,7 +273,7 @@ export class Server {
     const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
-    await Promise.all([...threads, ...this.#lanes].map((thread) => thread.terminate()));
+    await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }
