@@ -26,6 +26,8 @@ export interface LaneSupervisorOptions {
 }
 
 const WATCH_MS = 250;
+/** A thread that has only begun may take longer: it loads the handlers' modules. */
+const START_MS = 10_000;
 /** A thread that lived for so long begins to wait from the first delay again. */
 const CALM_MS = 60_000;
 
@@ -38,6 +40,8 @@ export class LaneSupervisor {
   #pause: NodeJS.Timeout | undefined;
   #beats = -1;
   #beatAt = 0;
+  /** Whether the present thread has beaten yet. */
+  #beating = false;
   #startedAt = 0;
   /** Deaths in a row. */
   #deaths = 0;
@@ -95,6 +99,7 @@ export class LaneSupervisor {
   }
 
   async #run(deathOf: string | undefined): Promise<WorkerThread> {
+    this.#beating = false;
     this.#beats = this.#options.state.beats;
     this.#beatAt = performance.now();
     this.#startedAt = this.#beatAt;
@@ -114,11 +119,13 @@ export class LaneSupervisor {
 
   /** Looks whether the thread's event loop turns. */
   #look(): void {
-    const { state, stallMs } = this.#options;
+    const { state } = this.#options;
+    const stallMs = this.#beating ? this.#options.stallMs : Math.max(START_MS, this.#options.stallMs);
     const now = performance.now();
     if (state.beats !== this.#beats) {
       this.#beats = state.beats;
       this.#beatAt = now;
+      this.#beating = true;
     } else if (now - this.#beatAt > stallMs && this.#thread !== undefined) {
       this.#beatAt = now;
       this.#thread.kill(

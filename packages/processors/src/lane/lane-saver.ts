@@ -18,7 +18,7 @@ export interface LaneSaverOptions {
 }
 
 const INTERVAL_MS = 500;
-/** A save that takes long is done less often: it may take up to a twentieth of the time. */
+/** Putting a large state together is done less often: it may take up to a twentieth of the thread's time. */
 const SHARE = 20;
 
 export class LaneSaver {
@@ -64,16 +64,18 @@ export class LaneSaver {
     const saved = version();
     const state = take();
     const plain = isPlain(state);
+    const text = plain && this.#plain ? "" : encodeCheckpoint(state);
+    const tookMs = now() - started;
     try {
       // First: where it holds more than a cursor, it is the newer word of the two.
-      if (!plain || !this.#plain) {
-        await checkpoint.write(encodeCheckpoint(state));
+      if (text !== "") {
+        await checkpoint.write(text);
         this.#plain = plain;
       }
       await cursor.write(neededFrom(state));
       this.#savedVersion = saved;
     } finally {
-      this.#dueMs = now() + Math.max(INTERVAL_MS, (now() - started) * SHARE);
+      this.#dueMs = now() + Math.max(INTERVAL_MS, tookMs * SHARE);
     }
   }
 }
