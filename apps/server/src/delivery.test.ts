@@ -16,7 +16,8 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const server of servers) await server[Symbol.asyncDispose]();
+  // The last one first: it is the one that runs on a shared directory.
+  for (const server of servers.reverse()) await server[Symbol.asyncDispose]();
 });
 
 async function start(folder: HandlerFolder, dataDir?: string): Promise<ServerProcess> {
