@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HandlerFolder } from "./testing/handlers.fixture.ts";
-import { connect, finish, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
+import { connect, finish, frameWithId, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
 import { accountedFor, ServerProcess, temporaryDirectory } from "./testing/server-process.fixture.ts";
 
 let dir: string;
@@ -32,15 +32,8 @@ async function send(to: ServerProcess, frames: readonly Buffer[]): Promise<void>
   await finish(socket);
 }
 
-/** A frame with an id, put together by hand. */
-function frameWithId(priority: number, topic: string, payload: string, id: number): Buffer {
-  const body = Buffer.concat([Buffer.alloc(16, id), Buffer.from(topic), Buffer.from(payload)]);
-  const head = Buffer.alloc(7);
-  head.writeUInt32BE(3 + body.length, 0);
-  head.writeUInt8(priority | 0x10, 4);
-  head.writeUInt16BE(Buffer.byteLength(topic), 5);
-  return Buffer.concat([head, body]);
-}
+const withId = (priority: number, topic: string, payload: string, id: number) =>
+  frameWithId(priority, topic, payload, Buffer.alloc(16, id));
 
 async function ask(server: ServerProcess, path: string, method = "GET"): Promise<{ status: number; body: never }> {
   const response = await fetch(`http://127.0.0.1:${server.httpPort}/api/v1/${path}`, { method });
@@ -65,9 +58,9 @@ test("events of a delayed topic wait; they are listed, one is cancelled, and bot
   const first = await start(folder);
   const ids = (n: number) => Buffer.alloc(16, n).toString("hex");
   await send(first, [
-    frameWithId(2, "later.a", "a", 1),
-    frameWithId(2, "later.b", "b", 2),
-    frameWithId(0, "later.c", "c", 3),
+    withId(2, "later.a", "a", 1),
+    withId(2, "later.b", "b", 2),
+    withId(0, "later.c", "c", 3),
     plainFrame(2, "now", "now"),
   ]);
   await first.statsWhen((s) => s.processed === 1 && s.lanes.transactional.delayed === 2 && s.lanes.batch.delayed === 1);
@@ -123,7 +116,7 @@ test("events of one id have one effect, over lanes that publish into each other 
     ];`,
   );
   const first = await start(folder);
-  const frames = [1, 2, 3, 1, 2].map((id) => frameWithId(2, "in", `n${id}`, id));
+  const frames = [1, 2, 3, 1, 2].map((id) => withId(2, "in", `n${id}`, id));
   await send(first, frames);
   await first.statsWhen((s) => s.inFlight === 0 && s.processed === 6);
   await written(first, "cursors/transactional", (text) => text.startsWith("9 "));
@@ -222,9 +215,7 @@ test("mixed load with everything that can happen to an event: every sample of th
   );
   const server = await start(folder);
   const frames = Array.from({ length: events }, (_, n) =>
-    n % 4 === 0
-      ? frameWithId(2, `work.${n % 9}`, String(n), (n >> 2) % 200)
-      : plainFrame(n % 5, `work.${n % 9}`, String(n)),
+    n % 4 === 0 ? withId(2, `work.${n % 9}`, String(n), (n >> 2) % 200) : plainFrame(n % 5, `work.${n % 9}`, String(n)),
   );
   const sending = send(server, frames);
   let samples = 0;
