@@ -159,7 +159,11 @@ function fits(at: usize, bytes: u32): bool {
 @inline
 function claimLane(at: usize): bool {
   if (load<u32>(at + RECORDS) == 0) return true;
-  return tryClaim(load<u32>(at + RING), load<u64>(at + WORD), load<u32>(at + BYTES), load<u32>(at + RECORDS));
+  const records = load<u32>(at + RECORDS);
+  const next = load<u64>(at + SEQUENCE) + <u64>records;
+  return tryClaim(
+    load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + WORD), load<u64>(at + TAIL), load<u32>(at + BYTES), records, next,
+  );
 }
 
 /**

@@ -67,7 +67,7 @@ export class LaneProcessor {
 
   constructor(options: LaneProcessorOptions) {
     this.#options = options;
-    this.#consumer = options.ring.consumer(`processor.${options.lane}.run`);
+    this.#consumer = options.ring.consumer();
     this.#view = new RecordView(options.arenaBytes);
     this.#nextSequence = options.ring.publishedSequence;
     this.#savedSequence = this.#nextSequence;

@@ -2,13 +2,13 @@
 
 import { crc32 } from "@esc/events/assembly/crc32";
 import {
-  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, RECORD_CRC, RECORD_FLAGS, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH,
+  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_FLAGS, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH,
   RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, copyBytes, padded, zeroPadding,
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import {
-  addressOf, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
-  publishedSequence, tryClaim,
+  addressOf, capacity, claimCount, claimEnd, claimNext, claimPosition, claimSequence, claimStart, claimWord, freeBytes, mayClaim,
+  publish, published, publishedSequence, tryClaim,
 } from "./ring";
 
 /** Padding before a record of `size` bytes at `tail`, so that it doesn't wrap. */
@@ -63,8 +63,8 @@ export function append(
     const padding = wrapPadding(ring, tail, size);
     const bytes = padding + size;
     if (freeBytes(ring, producer, tail, bytes) < <u64>bytes) return 0;
-    if (!tryClaim(ring, word, bytes, 1)) continue;
     const sequence = claimSequence(word, publishedNext);
+    if (!tryClaim(ring, producer, word, tail, bytes, 1, sequence + 1)) continue;
     markPadding(ring, tail, padding);
     const record = addressOf(ring, tail + padding);
     zeroPadding(record, length);
@@ -84,4 +84,36 @@ export function append(
     publish(ring, producer, tail, tail + bytes, sequence + 1);
     return 1;
   }
+}
+
+/** Fills a claim that is given up with records that hold no event: one for each of its sequences, and publishes it. */
+export function voidRecords(ring: usize, producer: u32, crcTable: usize, timeNs: u64): void {
+  const count = claimCount(ring, producer);
+  const end = claimEnd(ring, producer);
+  const next = claimNext(ring, producer);
+  const start = claimStart(ring, producer);
+  let at = start;
+  // Every record takes its header's bytes at least, so there is room; the last one takes what is left.
+  for (let i: u32 = 0; i < count; i++) {
+    let left = <u64>(capacity(ring) - (<u32>at & (capacity(ring) - 1)));
+    if (left < <u64>RECORD_HEADER) {
+      markPadding(ring, at, <u32>left);
+      at += left;
+      left = <u64>capacity(ring);
+    }
+    let length = RECORD_HEADER;
+    if (i + 1 == count) {
+      if (end - at > left) {
+        // The last one would wrap: what is left before the ring's end is padding, and the record comes behind it.
+        markPadding(ring, at, <u32>left);
+        at += left;
+      }
+      length = <u32>(end - at);
+    }
+    const record = addressOf(ring, at);
+    memory.fill(record + RECORD_HEADER, 0, length - RECORD_HEADER);
+    sealRecord(record, length, next - <u64>(count - i), timeNs, hashTopic(record, 0), 0, 0, FLAG_TOMBSTONE, crcTable);
+    at += length;
+  }
+  publish(ring, producer, start, end, next);
 }

@@ -44,7 +44,7 @@ function drain(consumer: RingConsumer, limit = Number.POSITIVE_INFINITY): number
 
 test("records come out in order, in sequence from the one that the ring began with", () => {
   const ring = makeRing(CAPACITY, 4_294_967_290);
-  const consumer = ring.consumer("c");
+  const consumer = ring.consumer();
   const producer = ring.appender("p");
   for (let i = 0; i < 20; i++) expect(producer.append(input(i))).toBe(true);
   expect(ring.publishedSequence).toBe(4_294_967_310);
@@ -59,8 +59,8 @@ test("records come out in order, in sequence from the one that the ring began wi
 
 test("a full ring is a return value, and the slowest consumer decides when it is", () => {
   const ring = makeRing();
-  const fast = ring.consumer("fast");
-  const slow = ring.consumer("slow");
+  const fast = ring.consumer();
+  const slow = ring.consumer();
   const producer = ring.appender("p");
   let appended = 0;
   while (producer.append(input(100))) appended++;
@@ -73,8 +73,8 @@ test("a full ring is a return value, and the slowest consumer decides when it is
 
 test("a consumer that is disposed gates nobody", () => {
   const ring = makeRing();
-  const stays = ring.consumer("stays");
-  const goes = ring.consumer("goes");
+  const stays = ring.consumer();
+  const goes = ring.consumer();
   const producer = ring.appender("p");
   while (producer.append(input(100))) drain(stays);
   goes[Symbol.dispose]();
@@ -119,7 +119,7 @@ test("like a plain queue, for any lengths and any order of appending and reading
       createCrcTable(arena);
       view = new DataView(arena.memory.buffer);
       const ring = makeRing();
-      const consumer = ring.consumer("c");
+      const consumer = ring.consumer();
       const producer = ring.appender("p");
       const model: number[] = [];
       let next = 1;
@@ -147,7 +147,7 @@ test("like a plain queue, for any lengths and any order of appending and reading
 
 test("who waits for space is woken when a consumer moves, and only then", async () => {
   const ring = makeRing();
-  const consumer = ring.consumer("c");
+  const consumer = ring.consumer();
   const producer = ring.appender("p");
   const parker = Parker.create(arena, "parker");
   ring.wakeOnSpace(parker);

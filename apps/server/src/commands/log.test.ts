@@ -36,7 +36,7 @@ function writeLog(dataDir: string, lane: string, events: readonly Event[]): stri
   const arena = Arena.create({ bytes: 1 << 21 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "records", { capacityBytes: 1 << 19 });
-  const consumer = ring.consumer("run");
+  const consumer = ring.consumer();
   const producer = ring.appender("producer");
   const path = join(dataDir, "log", lane, "00000000000000000001.log");
   mkdirSync(join(dataDir, "log", lane), { recursive: true });
