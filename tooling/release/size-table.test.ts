@@ -12,7 +12,7 @@ test("kernels are counted by their decoded bytes, each once, and other base64 no
 test("a package's own chunks are part of its bundle, other packages are not", async () => {
   const noise = randomBytes(3_000).toString("base64");
   const index = 'import { other } from "other"; export { chunk } from "./chunk.js"; other();';
-  const chunk = `export const chunk = "${WASM.toString("base64")}" + "${noise}";`;
+  const chunk = `export const chunk = ["${WASM.toString("base64")}", "${noise}"];`;
   const tarball = new Uint8Array(7);
   const files = new Map([
     ["dist/index.js", index],
