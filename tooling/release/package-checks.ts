@@ -21,9 +21,10 @@ export async function typesProblems({ tarball }: PublishedPackage): Promise<stri
   const problems = (["node16-esm", "bundler"] as const).flatMap((resolutionKind) =>
     filterProblems(analysis, { resolutionKind }),
   );
-  return [...new Set(problems)].map((problem) => {
+  const texts = problems.map((problem) => {
     const { title, shortDescription } = problemKindInfo[problem.kind];
     const entrypoint = "entrypoint" in problem ? ` (${problem.entrypoint})` : "";
     return `types: ${title}${entrypoint}: ${shortDescription}`;
   });
+  return [...new Set(texts)];
 }

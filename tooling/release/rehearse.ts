@@ -33,10 +33,12 @@ const before = await fingerprint(ROOT, outside);
 const folder = mkdtempSync(join(tmpdir(), "esc-rehearsal-"));
 try {
   await rehearse();
-} catch {
-  // The step that failed has said so; what builds on it is left out.
+} catch (error) {
+  steps.giveUp(error);
 } finally {
-  await steps.cleanUp("everything of the rehearsal is removed", () => rmSync(folder, { recursive: true, force: true }));
+  await steps.cleanUp("everything of the rehearsal is removed", () =>
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 }),
+  );
 }
 await steps.cleanUp("the tree is as it was, to the byte", async () => {
   if ((await fingerprint(ROOT, { ...outside, signal: AbortSignal.timeout(30_000) })) !== before) {
@@ -69,10 +71,11 @@ async function rehearse(): Promise<void> {
     await run("turbo", ["run", "build", "--output-logs=errors-only"], inCopy);
   });
 
-  const upstream = (await run("npm", ["config", "get", "registry"], { cwd: ROOT, env: process.env, signal })).trim();
-  await using registry = await steps.need("start a registry on loopback", () =>
-    ThrowawayRegistry.start({ dir: join(folder, "registry"), scope: SCOPE, upstream }),
-  );
+  await using registry = await steps.need("start a registry on loopback", async () => {
+    // As npm is configured here, with its variables: what is not ours comes from where everything here comes from.
+    const upstream = await run("npm", ["config", "get", "registry"], { cwd: ROOT, env: process.env, signal });
+    return await ThrowawayRegistry.start({ dir: join(folder, "registry"), scope: SCOPE, upstream: upstream.trim() });
+  });
   const npmEnv = { npm_config_userconfig: registry.npmrc, npm_config_cache: join(folder, "npm-cache") };
   const packages = publishedPackages(copy);
   await steps.need("publish with changesets", async () => {

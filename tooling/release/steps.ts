@@ -4,6 +4,8 @@ export class Steps {
   #ok = 0;
   #failed = 0;
   readonly #started = performance.now();
+  /** The error that a line was last written about. */
+  #told: unknown;
 
   /** @param stop ends the rehearsal: a step that fails after it is one that was stopped. */
   constructor(stop: AbortSignal) {
@@ -17,7 +19,7 @@ export class Steps {
   get summary(): string {
     const seconds = ((performance.now() - this.#started) / 1_000).toFixed(0);
     const stopped = this.#stop.aborted ? ", stopped before its end" : "";
-    const verdict = this.#failed === 0 && !this.#stop.aborted ? "could be released" : "must not be released";
+    const verdict = this.#failed === 0 ? "could be released" : "must not be released";
     return `rehearsal: ${this.#ok} ok, ${this.#failed} FAILED${stopped}, ${seconds} s: this tree ${verdict}`;
   }
 
@@ -27,10 +29,17 @@ export class Steps {
     return await this.#step(name, work);
   }
 
-  /** A step that finds out something: the others go on when it fails. @throws once the rehearsal is stopped. */
+  /** A step that finds something out: the others go on when it fails. @throws once the rehearsal is stopped. */
   async check(name: string, work: () => string | undefined | Promise<string | undefined>): Promise<void> {
     this.#stop.throwIfAborted();
-    await this.#step(name, work).catch(() => this.#stop.throwIfAborted());
+    await this.#step(name, work).catch((error) => {
+      if (this.#stop.aborted) throw error;
+    });
+  }
+
+  /** The rehearsal ends here: says why, unless the step that failed has. */
+  giveUp(error: unknown): void {
+    if (error !== this.#told) this.#fail("go on", error);
   }
 
   /** A step at the end, which takes place whatever happened. */
@@ -48,11 +57,16 @@ export class Steps {
       process.stdout.write(`ok      ${name} (${seconds()}${said})\n`);
       return result;
     } catch (error) {
-      this.#failed++;
-      const text = error instanceof Error ? error.message : String(error);
-      process.stdout.write(`FAILED  ${name} (${seconds()})\n        ${indented(text)}\n`);
+      this.#fail(`${name} (${seconds()})`, error);
       throw error;
     }
+  }
+
+  #fail(what: string, error: unknown): void {
+    this.#failed++;
+    this.#told = error;
+    const text = error instanceof Error ? error.message : String(error);
+    process.stdout.write(`FAILED  ${what}\n        ${indented(text.trimEnd())}\n`);
   }
 }
 

@@ -1,3 +1,0 @@
-import { suite } from "./vitest/preset.mjs";
-
-export default suite({ include: ["*/**/*.test.ts"] });
