@@ -49,6 +49,7 @@ async function build(file, plant) {
     {
       readFile: (name) => {
         if (name === runtimeName) return runtimeText;
+        if (sources.has(name)) return sources.get(name);
         const path = join(baseDir, name);
         if (!existsSync(path)) return null;
         let text = readFileSync(path, "utf8");
@@ -65,7 +66,7 @@ async function build(file, plant) {
   if (error) throw new Error(`The model ${entry} does not compile:\n${stderr.toString()}`, { cause: error });
   if (plant && planted !== 1) {
     throw new Error(
-      `${plant.file}, where the bug is to be planted, was read ${planted} times: name one file of the model`,
+      `${plant.file}, where the bug is to be planted, is ${planted} files of the model: name one`,
     );
   }
   return instrument(output.get("model.wast"), { sources, runtime: runtimeName.replace(".ts", "") });
