@@ -65,9 +65,7 @@ async function build(file, plant) {
   );
   if (error) throw new Error(`The model ${entry} does not compile:\n${stderr.toString()}`, { cause: error });
   if (plant && planted !== 1) {
-    throw new Error(
-      `${plant.file}, where the bug is to be planted, is ${planted} files of the model: name one`,
-    );
+    throw new Error(`${plant.file}, where the bug is to be planted, is ${planted} files of the model: name one`);
   }
   return instrument(output.get("model.wast"), { sources, runtime: runtimeName.replace(".ts", "") });
 }

@@ -4,6 +4,17 @@
  */
 import binaryen from "binaryen";
 
+/** What Node runs and AssemblyScript emits; with more, Binaryen emits types that Node may not know. */
+const features = [
+  "Atomics",
+  "BulkMemory",
+  "BulkMemoryOpt",
+  "MutableGlobals",
+  "NontrappingFPToInt",
+  "SignExt",
+  "SIMD128",
+].reduce((all, name) => all | binaryen.Features[name], 0);
+
 /** Where the runtime keeps its flag; see `assembly/runtime.ts`. */
 const TRACING = 28;
 
@@ -68,7 +79,7 @@ export function instrument(text, { sources, runtime }) {
   const module = binaryen.parseText(whole);
   const before = [binaryen.getOptimizeLevel(), binaryen.getShrinkLevel(), binaryen.getDebugInfo()];
   try {
-    module.setFeatures(binaryen.Features.All);
+    module.setFeatures(features);
     binaryen.setOptimizeLevel(2);
     binaryen.setShrinkLevel(0);
     binaryen.setDebugInfo(true);

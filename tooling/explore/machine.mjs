@@ -59,7 +59,7 @@ export class Machine {
   #u8;
   #rewinding = false;
 
-  constructor(program, { memoryBytes, threads, buffered, splitPlain, stackBytes = 2048 }) {
+  constructor(program, { memoryBytes, threads, buffered, splitPlain, setup = [], stackBytes = 2048 }) {
     if (!(memoryBytes > 0 && memoryBytes <= MAX_MODEL_BYTES && memoryBytes % 8 === 0)) {
       throw new RangeError(`memoryBytes is ${memoryBytes}: a multiple of 8 up to ${MAX_MODEL_BYTES}`);
     }
@@ -86,7 +86,7 @@ export class Machine {
       if (typeof this.#exports[name] !== "function") throw new TypeError(`The model exports no function ${name}`);
     }
     u32[CONTROL.fuel] = 0xffffffff;
-    this.#exports.setup(MODEL);
+    this.#exports.setup(MODEL, ...setup);
     u32[CONTROL.changed] = 0;
     this.#flag(buffered, BUFFERED);
     this.#flag(splitPlain, SPLIT);

@@ -65,7 +65,11 @@ describe("the explorer finds the bug", () => {
     ],
     [
       "the waker makes its work visible by a plain store",
-      { file: model, from: "atomic.add<i32>(base + WORK, 1);", to: "store<i32>(base + WORK, load<i32>(base + WORK) + 1);" },
+      {
+        file: model,
+        from: "atomic.add<i32>(base + WORK, 1);",
+        to: "store<i32>(base + WORK, load<i32>(base + WORK) + 1);",
+      },
     ],
     [
       "the waker notifies and leaves the word as it is",
@@ -79,7 +83,18 @@ describe("the explorer finds the bug", () => {
   ];
 
   test.each(bugs)("%s", async (_, plant) => {
-    await expect(explore(options([["sleeper", 2], ["waker", 2]], 2, plant))).rejects.toMatchObject({
+    await expect(
+      explore(
+        options(
+          [
+            ["sleeper", 2],
+            ["waker", 2],
+          ],
+          2,
+          plant,
+        ),
+      ),
+    ).rejects.toMatchObject({
       code: "ESC_EXPLORE_DEADLOCK",
     });
   });

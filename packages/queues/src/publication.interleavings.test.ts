@@ -51,7 +51,16 @@ const twoProducers = (plant?: Plant) =>
     4,
     plant,
   );
-const threePublishers = (plant?: Plant) => options([["publisher", 0], ["publisher", 1], ["publisher", 2]], 3, plant);
+const threePublishers = (plant?: Plant) =>
+  options(
+    [
+      ["publisher", 0],
+      ["publisher", 1],
+      ["publisher", 2],
+    ],
+    3,
+    plant,
+  );
 
 test("two producers, two records each: every claim is published once it is filled, in order, in every interleaving", async () => {
   expect((await explore(twoProducers())).states).toBeGreaterThan(50_000);
