@@ -11,14 +11,16 @@
 // |---|---|---|
 // | 0 | i32 ×2 | used; done: the claim is complete and waits for its turn |
 // | 8 | u64 | start of the claim; bit 0 set while it is only tried, bit 1 when there is none |
-// | 16 | u64 ×2 | end of the claim, sequence behind it |
+// | 16 | u64 ×2 | of a claim that is done: its end, the sequence behind it |
 // | 32 | u64 | cached gate: the slowest consumer's position as this producer last saw it |
 // | 40 | i32 ×2 | thread that owns the slot, 1 when that thread is known to be gone |
 // | 48 | u32 ×2 | sequences of the claim, fence |
 // | 64 | i32 | parker: the producer sleeps at it for space |
+// | 72 | u64 ×2 | of a claim that is open or only tried: its end, the sequence behind it |
 //
 // The slot says which bytes a claim covers before the claim exists, so that a claim whose producer is gone can be found
-// and closed (`orphan`).
+// and closed (`orphan`). What it says then lies apart from what a helper reads to publish: a claim that is only tried has
+// no sequence yet.
 
 import {
   CLAIM, CONSUMERS, MAX_PRODUCERS, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAPS, capacity,
@@ -37,6 +39,8 @@ const GONE: usize = 44;
 const COUNT: usize = 48;
 const FENCE: usize = 52;
 const PARKER: usize = 64;
+const OPEN_END: usize = 72;
+const OPEN_NEXT: usize = 80;
 
 const TRYING: u64 = 1;
 const NO_CLAIM: u64 = 2;
@@ -76,11 +80,11 @@ export function claimStart(ring: usize, producer: u32): u64 {
 }
 
 export function claimEnd(ring: usize, producer: u32): u64 {
-  return load<u64>(slotOf(ring, producer) + END);
+  return load<u64>(slotOf(ring, producer) + OPEN_END);
 }
 
 export function claimNext(ring: usize, producer: u32): u64 {
-  return load<u64>(slotOf(ring, producer) + NEXT_SEQUENCE);
+  return load<u64>(slotOf(ring, producer) + OPEN_NEXT);
 }
 
 export function claimCount(ring: usize, producer: u32): u32 {
@@ -121,8 +125,8 @@ export function claimed(ring: usize): u64 {
  */
 export function tryClaim(ring: usize, producer: u32, word: u64, start: u64, bytes: u32, count: u32, next: u64): bool {
   const slot = slotOf(ring, producer);
-  store<u64>(slot + END, start + <u64>bytes);
-  store<u64>(slot + NEXT_SEQUENCE, next);
+  store<u64>(slot + OPEN_END, start + <u64>bytes);
+  store<u64>(slot + OPEN_NEXT, next);
   store<u32>(slot + COUNT, count);
   atomic.store<u64>(slot + START, start | TRYING);
   const moved = <u64>(<u32>word + (bytes >> 3)) | (<u64>(<u32>(word >> 32) + count) << 32);
@@ -146,8 +150,8 @@ export function tryClaim(ring: usize, producer: u32, word: u64, start: u64, byte
 export function claimAlone(ring: usize, producer: u32, start: u64, bytes: u32, next: u64): void {
   const slot = slotOf(ring, producer);
   store<u64>(slot + START, start);
-  store<u64>(slot + END, start + <u64>bytes);
-  store<u64>(slot + NEXT_SEQUENCE, next);
+  store<u64>(slot + OPEN_END, start + <u64>bytes);
+  store<u64>(slot + OPEN_NEXT, next);
   store<u64>(ring + CLAIM, <u64>(<u32>((start + <u64>bytes) >> 3)) | ((next & 0xffffffff) << 32));
   if (atomic.load<i32>(ring + TAPS) != 0) fence(slot + FENCE);
 }
@@ -274,10 +278,15 @@ export function orphan(ring: usize, producer: u32): i32 {
     const other = atomic.load<u64>(slot + START);
     if (other == start) return ORPHAN_NONE;
     if (other == word && atomic.load<i32>(slot + GONE) == 0) return ORPHAN_UNKNOWN;
-    if ((other & (TRYING | NO_CLAIM)) == 0 && other > start && other < least) least = other;
+    // What another tries to claim begins where a claim ended, too.
+    if ((other & NO_CLAIM) == 0 && (other & ~TRYING) > start && (other & ~TRYING) < least) least = other & ~TRYING;
   }
+  // Who had claimed it and has gone on since, has had it published first.
+  if (published(ring) > start) return ORPHAN_NONE;
   // Its claim ends where the next begins; if that isn't where it was going to end, the claim was another's who is gone too.
-  return least == load<u64>(mine + END) ? ORPHAN_OPEN : ORPHAN_NONE;
+  if (least != load<u64>(mine + OPEN_END)) return ORPHAN_NONE;
+  atomic.store<u64>(mine + START, start);
+  return ORPHAN_OPEN;
 }
 
 /** Frees the slot of a producer that is gone, once its claim is published. False while it isn't. */

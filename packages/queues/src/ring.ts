@@ -226,7 +226,10 @@ export abstract class Ring {
     if (done === 0) throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes 8 parkers per reason already.`);
   }
 
-  /** Asks to be woken for space. Try to claim once more after it, or the wake-up may have been before it. */
+  /**
+   * Asks to be woken for space. Prepare the parker before it, or the wake-up finds nobody; try to claim once more after
+   * it, or the wake-up may have been before it.
+   */
   wantSpace(): void {
     this.kernel.wantSpace(this.address);
   }
