@@ -30,11 +30,11 @@
 // | 60 | i32 | NONE, always: what lies under the magazine's bottom |
 // | 64 | i32 × (magazine + 1) | the magazine: free blocks' handles, the top last |
 
-const SLAB_BLOCKS: usize = 12;
-const MAX_BLOCKS: usize = 16;
-const INDEX_MASK: usize = 28;
-const FIRST_HANDLE: usize = 32;
-const LINKS: usize = 44;
+export const SLAB_BLOCKS: usize = 12;
+export const MAX_BLOCKS: usize = 16;
+export const INDEX_MASK: usize = 28;
+export const FIRST_HANDLE: usize = 32;
+export const LINKS: usize = 44;
 export const HEAD: usize = 128;
 export const FRESH: usize = 256;
 export const COUNT: usize = 4;

@@ -16,18 +16,17 @@ import type { PoolKernel } from "./pool-kernel.ts";
 import {
   type BlockPoolOptions,
   COUNTERS,
-  COUNTERS_OFFSET,
   Counter,
   LEDGER_ENTRY_BYTES,
   MAGIC,
-  NONE,
   poolLayout,
   SlotWord,
   TAG_BITS,
-  TAGS,
   Word,
+  writeLayout,
 } from "./pool-layout.ts";
 import type { OutstandingBlock, PoolStats, PoolThread } from "./pool-stats.ts";
+import { ThreadSlots } from "./thread-slots.ts";
 
 const REGION_PREFIX = "pool.";
 
@@ -35,7 +34,7 @@ export class BlockPool {
   readonly name: string;
   /** Bytes of a block, as asked for at creation. */
   readonly blockBytes: number;
-  readonly #words: Int32Array;
+  readonly #slots: ThreadSlots;
   readonly #kernel: PoolKernel;
   readonly #address: number;
   readonly #blocksAddress: number;
@@ -63,7 +62,6 @@ export class BlockPool {
     const word = (index: number) => words[index] as number;
     this.name = name;
     this.blockBytes = word(Word.blockBytes);
-    this.#words = words;
     this.#kernel = loadKernel<PoolKernel>(kernelBase64, arena);
     this.#address = address;
     this.#blocksAddress = address + word(Word.blocks);
@@ -83,10 +81,17 @@ export class BlockPool {
         { strideBytes: this.#strideBytes, indexMask: word(Word.indexMask) },
       );
     }
-    this.#slotIndex = this.#takeSlot();
-    this.#slot = this.#slotWords(this.#slotIndex);
+    this.#slots = new ThreadSlots(words);
+    this.#slotIndex = this.#slots.take();
+    if (this.#slotIndex < 0) {
+      throw new EscError(
+        "ESC_POOL_THREADS",
+        `Pool "${name}" is used by ${this.#slots.length} threads already. Create it with a larger maxThreads, dispose, or reclaim() from threads that ended.`,
+      );
+    }
+    this.#slot = this.#slots.words(this.#slotIndex);
     this.#slotAddress = this.#slot.byteOffset;
-    this.#counters = this.#slotCounters(this.#slotIndex);
+    this.#counters = this.#slots.counters(this.#slotIndex);
   }
 
   /** Arena bytes that such a pool needs, alignment included. Pages count once they are touched. */
@@ -108,27 +113,7 @@ export class BlockPool {
     // The arena's directory is append-only, so the pools before this one in it are the same for everybody.
     const pools = arena.regions().filter((region) => region.name.startsWith(REGION_PREFIX));
     const ordinal = pools.findIndex((region) => region.name === REGION_PREFIX + name);
-    words[Word.blockBytes] = layout.blockBytes;
-    words[Word.strideBytes] = layout.strideBytes;
-    words[Word.slabBlocks] = layout.slabBlocks;
-    words[Word.maxBlocks] = layout.maxBlocks;
-    words[Word.magazineBlocks] = layout.magazineBlocks;
-    words[Word.maxThreads] = layout.maxThreads;
-    words[Word.indexMask] = (1 << layout.indexBits) - 1;
-    words[Word.firstHandle] = (1 + (ordinal % TAGS)) << layout.indexBits;
-    words[Word.debug] = layout.debug ? 1 : 0;
-    words[Word.slots] = layout.slots;
-    words[Word.links] = layout.links;
-    words[Word.ledger] = layout.ledger;
-    words[Word.blocks] = layout.blocks;
-    words[Word.slotBytes] = layout.slotBytes;
-    words[Word.headHandle] = NONE;
-    for (let i = 0; i < layout.maxThreads; i++) {
-      const slot = (layout.slots + i * layout.slotBytes) / 4;
-      words[slot + SlotWord.pending] = NONE;
-      words[slot + SlotWord.bottom] = NONE;
-    }
-    Atomics.store(words, Word.magic, MAGIC);
+    writeLayout(words, layout, ordinal);
     return new BlockPool(arena, name);
   }
 
@@ -248,41 +233,12 @@ export class BlockPool {
 
   /** The pool's figures now. Any thread; reads every thread's line and makes an object: not for a hot path. */
   stats(): PoolStats {
-    const sums = new Array<number>(COUNTERS).fill(0);
-    let magazineBlocks = 0;
-    for (let i = 0; i < this.#word(Word.maxThreads); i++) {
-      magazineBlocks += Atomics.load(this.#slotWords(i), SlotWord.count);
-      for (const [which, value] of this.#slotCounters(i).entries()) sums[which] = (sums[which] as number) + value;
-    }
-    const [acquired = 0, released = 0, refills = 0, flushes = 0, failures = 0] = sums;
-    const fresh = Atomics.load(this.#words, Word.fresh);
-    const growths = Math.ceil(fresh / this.#word(Word.slabBlocks));
-    const maxBlocks = this.#word(Word.maxBlocks);
-    const committedBlocks = Math.min(maxBlocks, growths * this.#word(Word.slabBlocks));
-    return {
-      maxBlocks,
-      committedBlocks,
-      outBlocks: acquired - released,
-      freeBlocks: committedBlocks - (acquired - released),
-      magazineBlocks,
-      // Fresh blocks are taken only when all used ones are away, so the mark is the most that ever were.
-      highWaterBlocks: fresh,
-      growths,
-      magazineHits: acquired + released - refills - flushes,
-      magazineMisses: refills + flushes,
-      failures,
-    };
+    return this.#slots.stats();
   }
 
   /** The threads that use the pool, and those that ended without {@link dispose}. Any thread. */
   threads(): PoolThread[] {
-    const all: PoolThread[] = [];
-    for (let i = 0; i < this.#word(Word.maxThreads); i++) {
-      const slot = this.#slotWords(i);
-      const owner = Atomics.load(slot, SlotWord.owner);
-      if (owner !== 0) all.push({ threadId: owner - 1, magazineBlocks: Atomics.load(slot, SlotWord.count) });
-    }
-    return all;
+    return this.#slots.threads();
   }
 
   /**
@@ -299,12 +255,8 @@ export class BlockPool {
       throw new EscError("ESC_POOL_THREAD", `Pool "${this.name}": thread ${threadId} runs; it gives back by dispose.`);
     }
     let blocks = 0;
-    for (let i = 0; i < this.#word(Word.maxThreads); i++) {
-      const slot = this.#slotWords(i);
-      // Takes the place over, so that a second thread can't, and so that it can be reclaimed from this one in turn.
-      const owner = endedThreadId + 1;
-      if (Atomics.compareExchange(slot, SlotWord.owner, owner, threadId + 1) === owner) blocks += this.#leave(i);
-    }
+    // Taken over first, so that a second thread can't, and that it can be reclaimed from this one in turn.
+    for (const slot of this.#slots.takeOver(endedThreadId)) blocks += this.#leave(slot);
     return blocks;
   }
 
@@ -339,39 +291,15 @@ export class BlockPool {
     (this.#counters[Counter.flushes] as number)++;
   }
 
-  #takeSlot(): number {
-    for (let i = 0; i < this.#word(Word.maxThreads); i++) {
-      if (Atomics.compareExchange(this.#slotWords(i), SlotWord.owner, 0, threadId + 1) === 0) return i;
-    }
-    throw new EscError(
-      "ESC_POOL_THREADS",
-      `Pool "${this.name}" is used by ${this.#word(Word.maxThreads)} threads already. Create it with a larger maxThreads, dispose, or reclaim() from threads that ended.`,
-    );
-  }
-
   /** Empties the magazine of a slot that the calling thread owns, then gives the slot up. */
   #leave(index: number): number {
-    const slot = this.#slotWords(index);
-    if (this.#ledger !== undefined)
-      (this.#slotCounters(index)[Counter.released] as number) += this.#ledger.recover(slot);
+    const slot = this.#slots.words(index);
+    const completed = this.#ledger?.recover(slot) ?? 0;
+    if (completed > 0) (this.#slots.counters(index)[Counter.released] as number) += completed;
     const blocks = slot[SlotWord.count] as number;
     if (blocks > 0) this.#kernel.give(this.#address, slot.byteOffset, blocks);
-    Atomics.store(slot, SlotWord.owner, 0);
+    this.#slots.leave(index);
     return blocks;
-  }
-
-  #word(index: number): number {
-    return this.#words[index] as number;
-  }
-
-  #slotWords(slot: number): Int32Array {
-    const start = (this.#word(Word.slots) + slot * this.#word(Word.slotBytes)) / 4;
-    return this.#words.subarray(start, start + this.#word(Word.slotBytes) / 4);
-  }
-
-  #slotCounters(slot: number): Float64Array {
-    const { buffer, byteOffset } = this.#slotWords(slot);
-    return new Float64Array(buffer, byteOffset + COUNTERS_OFFSET, COUNTERS);
   }
 
   #refused(handle: number): EscError {

@@ -43,7 +43,6 @@ export const Word = {
   blocks: 13,
   slotBytes: 14,
   headHandle: 32,
-  headTag: 33,
   fresh: 64,
 } as const;
 
@@ -75,7 +74,7 @@ const PAIR_OF_LINES = 128;
  * all zeros `undefined`, which bit operations take for 0.
  */
 export const TAG_BITS = 4;
-export const TAGS = 14;
+const TAGS = 14;
 
 /** All of a pool's sizes and offsets, in bytes. */
 export interface PoolLayout {
@@ -128,6 +127,34 @@ export function poolLayout(name: string, options: BlockPoolOptions): PoolLayout 
     blocks,
     bytes: blocks + maxBlocks * strideBytes,
   };
+}
+
+/**
+ * Writes an empty pool into zeroed memory; last of all that it is ready.
+ * @param ordinal how many pools the arena had before: pools that are near each other get different tags.
+ */
+export function writeLayout(words: Int32Array, layout: PoolLayout, ordinal: number): void {
+  words[Word.blockBytes] = layout.blockBytes;
+  words[Word.strideBytes] = layout.strideBytes;
+  words[Word.slabBlocks] = layout.slabBlocks;
+  words[Word.maxBlocks] = layout.maxBlocks;
+  words[Word.magazineBlocks] = layout.magazineBlocks;
+  words[Word.maxThreads] = layout.maxThreads;
+  words[Word.indexMask] = (1 << layout.indexBits) - 1;
+  words[Word.firstHandle] = (1 + (ordinal % TAGS)) << layout.indexBits;
+  words[Word.debug] = layout.debug ? 1 : 0;
+  words[Word.slots] = layout.slots;
+  words[Word.links] = layout.links;
+  words[Word.ledger] = layout.ledger;
+  words[Word.blocks] = layout.blocks;
+  words[Word.slotBytes] = layout.slotBytes;
+  words[Word.headHandle] = NONE;
+  for (let i = 0; i < layout.maxThreads; i++) {
+    const slot = (layout.slots + i * layout.slotBytes) / 4;
+    words[slot + SlotWord.pending] = NONE;
+    words[slot + SlotWord.bottom] = NONE;
+  }
+  Atomics.store(words, Word.magic, MAGIC);
 }
 
 function whole(pool: string, key: string, value: number, min: number, max: number): void {
