@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { Arena, BytesView } from "@esc/arena";
 import type { EscError } from "@esc/events";
 import { expect, test } from "vitest";
@@ -111,4 +113,24 @@ test("a batch is checked one by one", () => {
   const [a, b] = handles as [number, number];
   expect(errorOf(() => pool.releaseMany([a, b, a], 3)).code).toBe("ESC_POOL_DOUBLE_RELEASE");
   expect(pool.outstanding()).toHaveLength(6);
+});
+
+test.each([
+  ["acquire", 1],
+  ["release", 0],
+])("a thread that ends in the middle of %s leaves its block neither lost nor doubled", async (during, stillOut) => {
+  const { arena, pool } = debugPool();
+  const worker = new Worker(new URL("./ending-thread.fixture.ts", import.meta.url), {
+    workerData: { handle: arena.handle, during },
+  });
+  const { threadId } = worker;
+  await once(worker, "exit");
+
+  expect(pool.reclaim(threadId)).toBe(2 - stillOut);
+  expect(pool.stats().outBlocks).toBe(stillOut);
+  expect(pool.outstanding().map((block) => block.threadId)).toEqual(new Array(stillOut).fill(threadId));
+  for (const { handle } of pool.outstanding()) pool.release(handle);
+  const handles: number[] = [];
+  expect(pool.acquireMany(handles, 9)).toBe(8);
+  expect(new Set(handles).size).toBe(8);
 });
