@@ -127,7 +127,7 @@ export class BlockPool {
   }
 
   /**
-   * Takes a block. What is in it is undefined. Its owner's thread. A few ns; every `magazineBlocks / 2`th call or less
+   * Takes a block. What is in it is undefined. The thread that attached. A few ns; every `magazineBlocks / 2`th call or less
    * moves blocks from the shared list, which is lock-free.
    * @param label in debug mode, what {@link outstanding} and errors say about the block; ignored otherwise.
    * @returns the block's handle, an integer from 1 to 2^31 - 1 that any thread may use; -1 when neither the magazine nor
