@@ -14,6 +14,13 @@ interface PoolThread {
   readonly ring: SharedArrayBuffer;
 }
 
+export interface ThreadTimes {
+  /** By the clock, ms since the epoch. */
+  readonly beginMs: number;
+  readonly endMs: number;
+  readonly cpuMicroseconds: number;
+}
+
 const { handle, name, mode, side, count, batch, start, ring } = workerData as PoolThread;
 const pool = BlockPool.attach(Arena.attach(handle), name);
 const waiting = new Int32Array(start);
@@ -25,11 +32,18 @@ const handles = new Array<number>(batch).fill(0);
 for (let round = 0; round < 5; round++) pairs(count / 20); // compiled by now
 Atomics.add(waiting, 0, 1);
 while (Atomics.load(waiting, 0) < 2) Atomics.pause();
-const begin = Number(process.hrtime.bigint());
+const beginMs = performance.timeOrigin + performance.now();
+const cpu = process.threadCpuUsage();
 if (mode === "pairs") pairs(count);
 else if (side === 0) send(count);
 else receive(count);
-parentPort?.postMessage([begin, Number(process.hrtime.bigint())]);
+const { user, system } = process.threadCpuUsage(cpu);
+const times: ThreadTimes = {
+  beginMs,
+  endMs: performance.timeOrigin + performance.now(),
+  cpuMicroseconds: user + system,
+};
+parentPort?.postMessage(times);
 pool[Symbol.dispose]();
 
 function pairs(n: number): void {
