@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseFigure, spread } from "./figure.ts";
+import { joinRounds, parseFigure, spread } from "./figure.ts";
 
 const line =
   '{"peer":"boost-spsc","version":"1","case":"roundtrip","unit":"ns","quantile":"p50","value":2,"runs":[3,2,1]}';
@@ -41,4 +41,12 @@ test("the median has at least half of the runs on either side, and lies between 
 
 test("without a run there is nothing to sum up", () => {
   expect(() => spread([])).toThrow(RangeError);
+});
+
+test("rounds become one figure per program, case and quantile, with all runs in their order", () => {
+  const one = (peer: string, quantile: string, runs: number[]) =>
+    ({ peer, version: "1", case: "roundtrip", unit: "ns", quantile, runs }) as const;
+  expect(
+    joinRounds([one("a", "p50", [1, 2]), one("b", "p50", [3]), one("a", "p99", [4]), one("a", "p50", [5])]),
+  ).toEqual([one("a", "p50", [1, 2, 5]), one("b", "p50", [3]), one("a", "p99", [4])]);
 });

@@ -33,6 +33,19 @@ export function spread(runs: readonly number[]): Spread {
   return { median, lowest, highest };
 }
 
+/**
+ * Figures of several rounds as one each: who measures ours and the peers in turn, a run or two at a time, compares what
+ * the same minutes gave. Order is that of the first round.
+ */
+export function joinRounds(figures: readonly Figure[]): Figure[] {
+  const groups = Map.groupBy(figures, (figure) =>
+    JSON.stringify([figure.peer, figure.version, figure.case, figure.unit, figure.quantile]),
+  );
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, runs: [first, ...others].flatMap(({ runs }) => runs) }],
+  );
+}
+
 /** Reads a driver's line. Throws a TypeError that quotes the line when it is not a figure. */
 export function parseFigure(line: string): Figure {
   let value: unknown;
