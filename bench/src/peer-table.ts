@@ -1,7 +1,7 @@
 /**
  * The peers alone, one after the other, in as many rounds as asked for, as a table.
  *
- *     pnpm --filter @esc/bench peers [--rounds 1] [--runs 5] [--seconds 1] [--peer boost-spsc] [--case roundtrip]
+ *     pnpm --filter @esc/bench peer-table [--rounds 1] [--runs 5] [--seconds 1] [--peer boost-spsc] [--case roundtrip]
  */
 import { parseArgs } from "node:util";
 import { type Figure, joinRounds } from "./figure.ts";
