@@ -63,7 +63,13 @@ export function instrument(text, { sources, runtime }) {
     }
     if (inRuntime) return line;
     const access = /^(\s*)\(([a-z0-9]+\.[a-z0-9_.]+)((?: (?:offset|align)=\d+)*)(\)?)\s*$/.exec(line);
-    if (!access) return line;
+    if (!access) {
+      // What isn't recognized must not slip through as code that nobody suspends.
+      if (/^\s*\((memory|(i32|i64|f32|f64|v128)\.(atomic\.)?(load|store|rmw))/.test(line)) {
+        throw new Error(`The explorer can't read this instruction: ${line.trim()}`);
+      }
+      return line;
+    }
     const [, indent, op, immediates, closing] = access;
     const kind = kindOf(op);
     if (!kind) return line;
