@@ -2,7 +2,7 @@
  * The threads of a model over one small memory. A thread runs to its next step and is suspended there by Asyncify, its
  * stack in the same memory; so the memory is the whole state, and is hashed, saved and restored as such.
  *
- * Offsets: `assembly/runtime.ts`.
+ * Offsets: `assembly/runtime/layout.ts`.
  */
 import { ModelView } from "./model-view.mjs";
 

@@ -32,7 +32,7 @@ export function timeline(machine, { threads }, schedule) {
   const line = (what, site) => {
     const number = first ? String(step) : "";
     first = false;
-    const place = site ? `${site.place.replace(/^.*node_modules\//, "")}  ${site.source.slice(0, MAX_SOURCE)}` : "";
+    const place = site ? `${site.place.replace("~lib/", "")}  ${site.source.slice(0, MAX_SOURCE)}` : "";
     lines.push(`${number.padStart(4)}  ${names[thread].padEnd(width)}  ${what.padEnd(46)}  ${place}`.trimEnd());
   };
   const summarize = () => {
