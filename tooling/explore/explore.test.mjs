@@ -177,6 +177,10 @@ describe("what a model may not do", () => {
     await run([["touchOutside", 124]]);
   });
 
+  test("a stack that is too small for its suspended calls", async () => {
+    await expect(run([["raiseFlagAndNotify"]], { stackBytes: 8 })).rejects.toThrow(/raise stackBytes/);
+  });
+
   test("a thread program that isn't there", async () => {
     await expect(run([["nothing"]])).rejects.toThrow(/exports no function nothing/);
   });
