@@ -298,6 +298,18 @@ describe.each([
     );
   });
 
+  test("a ring that is disposed of gives back what it gave out: places are free again, and nobody gates", () => {
+    const made = make();
+    {
+      using ring = kind.attach(arena, made.name);
+      ring.reader();
+      ring.producer().offer(bytesOf("x"));
+      expect(made.consumers()).toHaveLength(1);
+    }
+    expect(made.consumers()).toHaveLength(0);
+    expect(made.producer().offer(bytesOf("y"))).toBe(true);
+  });
+
   test("mistakes are errors with codes", () => {
     const ring = make();
     const producer = ring.producer();

@@ -26,7 +26,7 @@ export abstract class FramedRing extends Ring {
    *   copies of one that doesn't gate (half of the ring's capacity, once per slot).
    */
   reader({ gating = true, adopt }: ReaderOptions = {}): RingReader {
-    if (gating) return new RingReader(this, this.takeConsumer(adopt), true);
+    if (gating) return this.hand(new RingReader(this, this.takeConsumer(adopt), true));
     const slot = this.kernel.addTap(this.address, threadId);
     if (slot < 0) throw this.noConsumers();
     try {
@@ -36,7 +36,7 @@ export abstract class FramedRing extends Ring {
       this.kernel.removeConsumer(this.address, slot);
       throw error;
     }
-    return new RingReader(this, slot, false);
+    return this.hand(new RingReader(this, slot, false));
   }
 
   /** Where the reader at a slot copies records to; what an earlier one there has used already. */

@@ -23,7 +23,7 @@ export class MpscRing extends FramedRing {
 
   /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
   producer(): RingProducer {
-    return new RingProducer(this, this.takeProducer(MAX_PRODUCERS));
+    return this.hand(new RingProducer(this, this.takeProducer(MAX_PRODUCERS)));
   }
 
   protected override closeClaim(producer: number): void {

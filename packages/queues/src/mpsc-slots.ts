@@ -36,7 +36,7 @@ export class MpscSlots extends Ring {
 
   /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
   producer(): MpscSlotsProducer {
-    return new MpscSlotsProducer(this, this.takeProducer(MAX_PRODUCERS));
+    return this.hand(new MpscSlotsProducer(this, this.takeProducer(MAX_PRODUCERS)));
   }
 
   /**
@@ -45,7 +45,7 @@ export class MpscSlots extends Ring {
    * @throws EscError `ESC_RING_CONSUMERS`, `ESC_RING_ADOPT`.
    */
   consumer({ adopt }: { readonly adopt?: number | undefined } = {}): MpscSlotsConsumer {
-    return new MpscSlotsConsumer(this, this.takeConsumer(adopt));
+    return this.hand(new MpscSlotsConsumer(this, this.takeConsumer(adopt)));
   }
 
   protected override closeClaim(producer: number): void {

@@ -29,7 +29,7 @@ export interface RecordInput {
 }
 
 /** What a scratch region starts with; it takes a record of any size that the ring takes. */
-export class RecordAppender {
+export class RecordAppender implements Disposable {
   readonly #kernel: RingKernel;
   readonly #ring: RecordRing;
   readonly #producer: number;
@@ -97,5 +97,10 @@ export class RecordAppender {
         payload.length,
       ) === 1
     );
+  }
+
+  /** Gives the producer's place back. */
+  [Symbol.dispose](): void {
+    this.#kernel.removeProducer(this.#ring.address, this.#producer);
   }
 }

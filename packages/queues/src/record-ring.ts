@@ -51,7 +51,7 @@ export class RecordRing extends Ring {
 
   /** A producer that appends one record at a time. Use it on one thread. @throws EscError `ESC_RING_PRODUCERS`. */
   appender(scratchName: string): RecordAppender {
-    return new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratchName);
+    return this.hand(new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratchName));
   }
 
   /**
@@ -60,7 +60,7 @@ export class RecordRing extends Ring {
    * @throws EscError `ESC_RING_CONSUMERS`, `ESC_RING_ADOPT`.
    */
   consumer({ adopt }: { readonly adopt?: number | undefined } = {}): RingConsumer {
-    return new RingConsumer(this, this.takeConsumer(adopt));
+    return this.hand(new RingConsumer(this, this.takeConsumer(adopt)));
   }
 
   /** Fills the claim with tombstones, one for each of its sequences: the log has no gap. */

@@ -58,7 +58,7 @@ export interface Reclaimed {
   readonly consumers: number;
 }
 
-export abstract class Ring {
+export abstract class Ring implements Disposable {
   readonly name: string;
   /** Bytes of the ring. */
   readonly capacityBytes: number;
@@ -69,6 +69,7 @@ export abstract class Ring {
   /** @internal */
   readonly kernel: RingKernel;
   readonly #kind: RingKind;
+  readonly #handed: Disposable[] = [];
 
   /**
    * @internal Finds the ring of that name.
@@ -255,6 +256,17 @@ export abstract class Ring {
     const slot = this.kernel.addConsumer(this.address, threadId);
     if (slot < 0) throw this.noConsumers();
     return slot;
+  }
+
+  /** @internal Notes a producer or consumer that this object gave out. */
+  protected hand<Side extends Disposable>(side: Side): Side {
+    this.#handed.push(side);
+    return side;
+  }
+
+  /** Disposes of the producers and consumers that this object gave out. The ring itself lives as long as its arena. */
+  [Symbol.dispose](): void {
+    for (const side of this.#handed.splice(0)) side[Symbol.dispose]();
   }
 
   /** @internal */

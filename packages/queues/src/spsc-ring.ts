@@ -25,7 +25,7 @@ export class SpscRing extends FramedRing {
 
   /** The ring's producer. @throws EscError `ESC_RING_PRODUCERS` while there is one already. */
   producer(): RingProducer {
-    return new RingProducer(this, this.takeProducer(1));
+    return this.hand(new RingProducer(this, this.takeProducer(1)));
   }
 
   /** Nothing is published before its producer commits, so there is nothing to close. */
