@@ -68,7 +68,7 @@ export class SegmentedLog implements LogStore {
     this.#segments = recovery.segments;
     this.#bytes = recovery.bytes;
     const { resume } = recovery;
-    const first = resume === undefined ? this.#next : Number(resume.path.slice(-24, -4));
+    const first = resume === undefined ? this.#next : resume.firstSequence;
     this.#index = (resume && SegmentIndex.decode(resume.index, first)) ?? new SegmentIndex(first);
     this.#indexedEntries = this.#index.entries;
     if (resume !== undefined) {
@@ -248,6 +248,7 @@ export class SegmentedLog implements LogStore {
   /** Beside the segment. One that can't be written is no loss: it is made anew from the segment. */
   #writeIndex(): void {
     this.#indexedEntries = this.#index.entries;
+    this.#index.synced = this.#durable === this.#next;
     try {
       writeWhole(this.#fs, indexPath(this.#path), this.#index.encode(), false);
     } catch {
