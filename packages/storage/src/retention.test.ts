@@ -11,6 +11,7 @@ import {
   type RetentionPolicy,
   recoverLog,
   SegmentedLog,
+  type SegmentFile,
 } from "./index.ts";
 import { append, readAll } from "./log-store.fixture.ts";
 import { FIRST_TIME_MS, makeRecords } from "./records.fixture.ts";
@@ -96,7 +97,7 @@ test("what a durable cursor has not passed stays, and that is told; unless it is
 });
 
 test("index and mark go with their segment", async () => {
-  const [first] = listSegments(dir) as [{ path: string }];
+  const first = listSegments(dir)[0] as SegmentFile;
   const mark = first.path.replace(".log", ".quarantine");
   writeFileSync(mark, "");
   await apply({ maxRecords: 90 });
