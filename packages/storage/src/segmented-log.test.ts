@@ -270,6 +270,7 @@ test("a write that fails half-way leaves no part of it, and the same records can
   };
   const log = open({ fs });
   expect(() => append(log, five)).toThrow(expect.objectContaining({ code: "ESC_LOG_WRITE_FAILED" }));
+  expect(() => append(log, five)).toThrow("The disk is full: make space, or limit what is kept");
   expect(listSegments(dir)[0]?.bytes).toBe(0);
   budget = 10_000;
   append(log, five);

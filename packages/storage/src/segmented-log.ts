@@ -209,9 +209,7 @@ export class SegmentedLog implements LogStore {
       created = this.#fs.create(path);
     } catch (cause) {
       if (this.#failure !== undefined) throw this.#failure;
-      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made (${describe(cause)}).`, {
-        cause,
-      });
+      throw this.#writeFailed("no new segment could be made", cause);
     }
     this.#fd = created;
     this.#path = path;
@@ -268,7 +266,13 @@ export class SegmentedLog implements LogStore {
         truncateCause,
       );
     }
-    throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: a write failed (${describe(cause)}).`, { cause });
+    throw this.#writeFailed("a write failed", cause);
+  }
+
+  #writeFailed(what: string, cause: unknown): EscError {
+    const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+    const advice = full ? " The disk is full: make space, or limit what is kept (storage.retention)." : "";
+    return new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: ${what} (${describe(cause)}).${advice}`, { cause });
   }
 
   #fail(code: string, what: string, cause: unknown): EscError {
