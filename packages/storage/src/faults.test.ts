@@ -127,6 +127,15 @@ const faults: readonly Fault[] = [
     reports: "missing",
   },
   {
+    name: "the last segment is damaged, and cut within a record behind that",
+    inflict: (files) => {
+      files.flip(log(51), (2 * RECORD + 40) * 8);
+      files.cut(log(51), 5);
+    },
+    lost: [53, 60],
+    reports: "damage",
+  },
+  {
     name: "a segment in the middle is cut at a record's end",
     inflict: (files) => files.cut(log(31), 2 * RECORD),
     lost: [39, 40],
@@ -250,7 +259,12 @@ describe("faults of a log at rest", () => {
   test.each(faults)("$name: recovery reports $reports", ({ inflict, lost = [], reports }) => {
     makeLog();
     inflict(new Files());
+    const found = new Map(listSegments(dir).map(({ path }) => [path, fs.readFileSync(path)]));
     const { recovery } = judge(lost);
+    // What is damaged stays as it was found, byte for byte.
+    for (const { path } of recovery.damage) {
+      expect(fs.readFileSync(path).equals(found.get(path) as Buffer), `${path} was changed`).toBe(true);
+    }
     const said = (["damage", "missing", "tornTail", "preallocatedBytes", "rebuiltIndexes"] as const).filter((each) => {
       const value = recovery[each];
       return Array.isArray(value) ? value.length > 0 : Boolean(value);

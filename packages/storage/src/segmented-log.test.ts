@@ -227,6 +227,22 @@ test("segments roll before they would exceed their size, and each is named by it
   expect(readAll(25)[0]).toBe("25:event 12");
 });
 
+test("segments end with their last record, also where room was made ahead of it, and every index fits its segment", () => {
+  const log = SegmentedLog.open({ dir, segmentBytes: 1_000, preallocateBytes: 65_536 });
+  let roomSeen = false;
+  for (let i = 0; i < 100; i++) {
+    append(log, [`event ${i}`]);
+    log.sync();
+    const last = listSegments(dir).at(-1);
+    roomSeen ||= (last?.bytes ?? 0) === 1_000;
+  }
+  log.close();
+  expect(roomSeen).toBe(true);
+  expect(listSegments(dir).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(log.bytes);
+  expect(recoverLog(dir)).toMatchObject({ rebuiltIndexes: 0, preallocatedBytes: 0, tornTail: undefined });
+  expect(readAll()).toHaveLength(100);
+});
+
 test("a segment that is missing is told by verify, and a reader goes on behind it", () => {
   const log = open({ segmentBytes: 400 });
   for (let i = 0; i < 20; i++) append(log, [`event ${i}`]);
