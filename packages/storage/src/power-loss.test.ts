@@ -81,9 +81,9 @@ class Truth {
 }
 
 test.each([1_000, 2_000, 3_000])(
-  "the process or the power ends in the midst of any operation, recovery's too, and what was not synced may go: no acknowledged event is lost, none is wrong (sixty seeds from %i on)",
+  "the process or the power ends in the midst of any operation, recovery's too, and what was not synced may go: no acknowledged event is lost, none is wrong (forty seeds from %i on)",
   (from) => {
-    for (let seed = from; seed < from + 60; seed++) {
+    for (let seed = from; seed < from + 40; seed++) {
       const random = seeded(seed);
       const dir = join(parent, String(seed));
       const truth = new Truth();

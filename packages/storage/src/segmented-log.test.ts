@@ -13,6 +13,7 @@ import {
   recoverLog,
   SegmentedLog,
   segmentName,
+  statLog,
 } from "./index.ts";
 import { makeRecords } from "./records.fixture.ts";
 
@@ -427,4 +428,27 @@ test("a writer killed at any moment leaves a log that opens, with every synced r
     const expected = Array.from({ length: nextSequence - 1 }, (_, i) => (i % 2 === 0 ? 100 : 300));
     expect(readAll().map((line) => line.split(":")[1]?.length)).toEqual(expected);
   }
+});
+
+test("a quarantined segment that is repaired, its mark taken away, is read anew and sound again", () => {
+  const log = open({ segmentBytes: 400 });
+  for (let i = 0; i < 20; i++) append(log, [`event ${i}`]);
+  log.close();
+  const [{ path }] = listSegments(dir) as [{ path: string }, ...unknown[]];
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[40] = (damaged[40] as number) ^ 1;
+  writeFileSync(path, damaged);
+  rmSync(path.replace(".log", ".idx"));
+  const mark = path.replace(".log", ".quarantine");
+  // Found by reading; from then on known by the mark.
+  const found = recoverLog(dir);
+  expect(found).toMatchObject({ damage: [{ path, missingFrom: 1, missingTo: 1 }], rebuiltIndexes: 1 });
+  expect(recoverLog(dir)).toMatchObject({ damage: found.damage, rebuiltIndexes: 0 });
+  expect(statLog({ lane: "test", dir })).toMatchObject({ quarantined: 1, records: 19 });
+  writeFileSync(path, whole);
+  rmSync(mark);
+  expect(recoverLog(dir)).toMatchObject({ damage: [], rebuiltIndexes: 1 });
+  expect(statLog({ lane: "test", dir })).toMatchObject({ quarantined: 0, records: 20 });
+  expect(readAll()).toHaveLength(20);
 });
