@@ -452,3 +452,33 @@ test("a quarantined segment that is repaired, its mark taken away, is read anew 
   expect(statLog({ lane: "test", dir })).toMatchObject({ quarantined: 0, records: 20 });
   expect(readAll()).toHaveLength(20);
 });
+
+test("an append makes no objects: half a million of them leave the heap as it was, across segments and indexes too", async () => {
+  const index = new URL("./index.ts", import.meta.url).href;
+  const script = `
+    import { SegmentedLog, nodeFs } from ${JSON.stringify(index)};
+    // What the system's calls make is not the log's.
+    const fs = { ...nodeFs, create: () => 3, write: (fd, bytes, offset, length) => length, datasync() {}, truncate() {},
+      close() {}, rename() {}, remove() {}, syncDirectory() {} };
+    const log = SegmentedLog.open({ dir: ${JSON.stringify(dir)}, segmentBytes: 64 << 20, preallocateBytes: 1 << 20, fs });
+    const records = new DataView(new SharedArrayBuffer(192));
+    for (const at of [0, 64, 128]) { records.setUint32(at, 64, true); records.setUint32(at + 20, 400_000_000, true); }
+    const bytes = new Uint8Array(records.buffer);
+    const run = (times) => { for (let i = 0; i < times; i++) { log.append(bytes, 0, 192, log.nextSequence, 3); log.sync(); } };
+    run(100_000);
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    run(500_000);
+    console.log(process.memoryUsage().heapUsed - before);`;
+  const child = spawn(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  await new Promise((resolve) => child.once("close", resolve));
+  // The smallest object takes 12 bytes; a segment's end every 350,000 appends makes some.
+  expect(Number(output)).toBeLessThan(500_000 * 6);
+  expect(output).not.toBe("");
+});
