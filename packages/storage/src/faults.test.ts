@@ -1,6 +1,5 @@
 /** What can go wrong below a log, as one table: whatever it is, no wrong event, no good one lost, and always a report. */
-import fs, { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import fs, { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -17,11 +16,12 @@ import {
 import { append } from "./log-store.fixture.ts";
 import { seeded } from "./random.fixture.ts";
 import { makeRecords } from "./records.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 import { unsyncedFs } from "./unsynced-fs.fixture.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-faults-"));
+  dir = testDirectory("faults");
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LogReader, listSegments, SegmentedLog, segmentName } from "./index.ts";
 import { makeRecords } from "./records.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 
 // What happens between a reader's load and its look for a further segment: a writer is not waited for.
 const before = vi.hoisted(() => ({ listing: undefined as (() => void) | undefined }));
@@ -35,7 +35,7 @@ vi.mock("./segment-input.ts", async (original) => {
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-reader-"));
+  dir = testDirectory("reader");
 });
 afterEach(() => {
   before.listing = undefined;

@@ -1,15 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LogReader, recoverLog, SegmentedLog } from "./index.ts";
 import { seeded } from "./random.fixture.ts";
 import { makeRecords } from "./records.fixture.ts";
 import { PowerLoss, SimulatedDisk } from "./simulated-disk.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 
 let parent: string;
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), "esc-power-"));
+  parent = testDirectory("power");
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
@@ -16,12 +15,13 @@ import {
 import { append, readAll } from "./log-store.fixture.ts";
 import { FIRST_TIME_MS, makeRecords } from "./records.fixture.ts";
 import { indexPath } from "./segment-files.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 import { unsyncedFs } from "./unsynced-fs.fixture.ts";
 
 let dir: string;
 let log: SegmentedLog;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-retention-"));
+  dir = testDirectory("retention");
   // Ten segments of ten records; record n is of the n-th second.
   const { bytes, offsets } = makeRecords(
     Array.from({ length: 100 }, (_, i) => String(i + 1).padStart(3, "0")),

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -16,10 +15,11 @@ import {
   statLog,
 } from "./index.ts";
 import { makeRecords } from "./records.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-log-"));
+  dir = testDirectory("log");
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 

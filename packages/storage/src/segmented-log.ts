@@ -25,8 +25,11 @@ export interface SegmentedLogOptions {
   readonly fs?: LogFs;
 }
 
-/** Entries of the open segment's index after which its file is written anew: 16 MiB that a reader may have to walk. */
-const INDEX_EVERY_ENTRIES = 256;
+/**
+ * Entries of the open segment's index after which its file is written anew: 64 MiB that a reader may have to walk, some 50
+ * ms. Oftener would cost more than it saves: each time is a file made and renamed, which the next sync has to carry.
+ */
+const INDEX_EVERY_ENTRIES = 1_024;
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /**
