@@ -17,6 +17,7 @@ import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -44,7 +45,6 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #config: Config;
   readonly #logger: Logger;
-  readonly #logStates = new Map<string, string>();
   #phase: Phase = "starting";
   #lock: DirectoryLock | undefined;
   #http: HttpServer | undefined;
@@ -53,7 +53,7 @@ export class Server {
   #log: WorkerThread | undefined;
   #lanes: readonly WorkerThread[] = [];
   #ingest: WorkerThread | undefined;
-  #damaged = false;
+  #upkeep: LogUpkeep | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -89,6 +89,13 @@ export class Server {
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
     );
     this.#pipeline = pipeline;
+    const upkeep = new LogUpkeep({
+      config,
+      logger: this.#logger,
+      recoveries,
+      durableSequence: (log) => (pipeline.rings[log] as (typeof pipeline.rings)[string]).durableSequence,
+    });
+    this.#upkeep = upkeep;
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
@@ -105,6 +112,7 @@ export class Server {
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
+    upkeep.start();
     this.#phase = "ready";
     const { tcp, udp } = config.ingestion;
     return {
@@ -116,19 +124,22 @@ export class Server {
 
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
-    const logs = [...this.#logStates.entries()].filter(([, state]) => state !== "");
+    const logs = Object.entries(this.#upkeep?.stats ?? {});
+    const told = (what: (log: LogStats) => string | undefined) =>
+      logs.flatMap(([name, log]) => (what(log) === undefined ? [] : [`${name}: ${what(log)}`])).join("; ") || "ok";
     const checks = {
       server: this.#phase === "ready" ? "ok" : this.#phase,
-      log: logs.length === 0 ? "ok" : logs.map(([lane, state]) => `${lane}: ${state}`).join("; "),
-      recovery: this.#damaged ? "damage found, see the log; appending goes on behind it" : "ok",
+      log: told(({ state, error }) => (state === "writing" ? undefined : `${state}: ${error}`)),
+      recovery: told(damageText),
+      retention: told(({ heldBack }) => (heldBack ? "over its limit, kept for a consumer behind" : undefined)),
     };
     return { ready: checks.server === "ok" && checks.log === "ok", checks };
   }
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
-    if (this.#pipeline === undefined || this.#slots === undefined) return undefined;
-    return readStats(this.#pipeline, this.#slots);
+    if (this.#pipeline === undefined || this.#slots === undefined || this.#upkeep === undefined) return undefined;
+    return readStats(this.#pipeline, this.#slots, this.#upkeep.stats);
   }
 
   /**
@@ -141,6 +152,7 @@ export class Server {
     const pipeline = this.#pipeline as Pipeline;
     const graceMs = this.#config.shutdown.grace_ms;
     const ingest = this.#ingest as WorkerThread;
+    await this.#upkeep?.stop();
     ingest.order({ type: "stop" });
     await within(ingest.quiet, graceMs / 4);
     const wakeLanes = () => {
@@ -190,16 +202,24 @@ export class Server {
     for (const name of LOGGED) {
       const recovery = recoverLog(logDirectory(this.#config.storage.path, name));
       recoveries[name] = recovery;
-      const { tornTail, damage } = recovery;
+      const { tornTail, damage, missing, rebuiltIndexes } = recovery;
       if (tornTail !== undefined)
         this.#logger.warn({ lane: name, tornTail }, "cut what a crash had left unfinished at the log's end");
-      for (const place of damage) {
-        this.#damaged = true;
+      for (const place of damage)
         this.#logger.error(
           { lane: name, damage: place },
-          "the log is damaged in the middle; nothing was cut, see esc log verify",
+          "the log is damaged in the middle; nothing was cut, its segment is quarantined, see esc log verify",
         );
-      }
+      for (const range of missing)
+        this.#logger.error(
+          { lane: name, missing: range },
+          "events are missing from the log: segments, or their ends, are gone",
+        );
+      if (rebuiltIndexes > 0)
+        this.#logger.warn(
+          { lane: name, segments: rebuiltIndexes },
+          "made indexes anew that were missing or did not fit",
+        );
     }
     return recoveries;
   }
@@ -236,8 +256,8 @@ export class Server {
     if (message.type === "line") {
       this.#logger[message.level](message.message);
     } else if (message.type === "log-state") {
-      this.#logStates.set(message.lane, message.message);
       const { lane, state } = message;
+      this.#upkeep?.setState(lane, state, message.message);
       if (state === "writing") this.#logger.info({ lane }, "the log is written again");
       else this.#logger.error({ lane, state }, message.message);
     }
@@ -248,10 +268,20 @@ export class Server {
     const threads = [this.#log, ...this.#lanes, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
+    await this.#upkeep?.stop();
     await Promise.all(threads.map((thread) => thread.terminate()));
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }
+}
+
+/** What the last start found wrong with a log. */
+function damageText({ damagedPlaces, missingEvents }: LogStats): string | undefined {
+  const parts = [
+    ...(damagedPlaces > 0 ? [`${damagedPlaces} damaged places, quarantined`] : []),
+    ...(missingEvents > 0 ? [`${missingEvents} events missing`] : []),
+  ];
+  return parts.length === 0 ? undefined : `${parts.join(", ")}; see esc log verify, appending goes on behind`;
 }
 
 /** Whether the promise is done within a time. */

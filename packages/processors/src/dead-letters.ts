@@ -1,7 +1,7 @@
 /** Dead letters: events that could not be processed, whole, with why. They go through a ring of their own to a log of their own. */
-import { encodeMetadata, type LaneName, Priority, Source } from "@esc/events";
+import { type LaneName, Priority, Source } from "@esc/events";
 import type { RecordAppender } from "@esc/queues";
-import type { RecordView } from "@esc/storage";
+import { encodeDeadLetter, type RecordView } from "@esc/storage";
 
 /** Why an event became a dead letter. */
 export type DeadLetterReason =
@@ -11,21 +11,6 @@ export type DeadLetterReason =
   | "handler_timeout"
   /** The lane was full, and its rule is to give up the oldest. */
   | "lane_overflow";
-
-/** Keys of a dead letter's metadata; the event's own come behind them. */
-export const DeadLetterKey = {
-  lane: "dl.lane",
-  sequence: "dl.sequence",
-  reason: "dl.reason",
-  error: "dl.error",
-  attempts: "dl.attempts",
-  /** Milliseconds since the epoch. */
-  at: "dl.at",
-} as const;
-
-/** What is kept of an error's text, in characters. */
-const MAX_ERROR_TEXT = 1_024;
-const encoder = new TextEncoder();
 
 export class DeadLetters {
   readonly #appender: RecordAppender;
@@ -38,20 +23,14 @@ export class DeadLetters {
 
   /**
    * Writes the event that the view stands on.
+   * @param firstAtMs when it failed first, ms since the epoch; now unless given.
    * @returns false when the dead letters' ring is full: nothing was written.
    */
-  write(view: RecordView, reason: DeadLetterReason, attempts: number, error?: unknown): boolean {
+  write(view: RecordView, reason: DeadLetterReason, attempts: number, error?: unknown, firstAtMs?: number): boolean {
+    const lastAtMs = Date.now();
     const text = error === undefined ? "" : String(error instanceof Error ? (error.stack ?? error.message) : error);
-    const metadata = encodeMetadata(
-      [
-        [DeadLetterKey.lane, this.#lane],
-        [DeadLetterKey.sequence, String(view.sequence)],
-        [DeadLetterKey.reason, reason],
-        [DeadLetterKey.error, text.slice(0, MAX_ERROR_TEXT)],
-        [DeadLetterKey.attempts, String(attempts)],
-        [DeadLetterKey.at, String(Date.now())],
-      ].map(([key, value]) => [key as string, encoder.encode(value)] as const),
-    );
+    const times = { firstAtMs: firstAtMs ?? lastAtMs, lastAtMs };
+    const letter = { ...times, lane: this.#lane, sequence: view.sequence, reason, error: text, attempts };
     return this.#appender.append({
       topic: view.topicBytes,
       payload: view.payload,
@@ -60,7 +39,7 @@ export class DeadLetters {
       timeMs: view.timeMs,
       timeNs: view.timeNs,
       id: view.id,
-      metadata: Buffer.concat([metadata, encodeMetadata(view.metadata)]).subarray(0, 0xffff),
+      metadata: encodeDeadLetter(letter, view.metadata),
     });
   }
 }

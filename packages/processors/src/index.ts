@@ -1,4 +1,5 @@
-export { DeadLetterKey, type DeadLetterReason, DeadLetters } from "./dead-letters.ts";
+export { DeadLetterKey } from "@esc/storage";
+export { type DeadLetterReason, DeadLetters } from "./dead-letters.ts";
 export {
   defineHandler,
   type EventView,

@@ -1,1 +1,1 @@
-export { findLength, findRecord, hashHolds, scanRecords } from "./scan";
+export { findLength, findRecord, hashHolds, scanRecords, zerosFrom } from "./scan";

@@ -12,6 +12,7 @@
 // | 24 | f64 | sequence of the last |
 // | 32 | f64 | time of the first, ms since the epoch |
 // | 40 | f64 | time of the last |
+// | 48 | f64 | the latest time among them: a clock may have been set back |
 
 import { crc32 } from "@esc/events/assembly/crc32";
 import {
@@ -28,6 +29,7 @@ const FIRST_SEQUENCE: usize = 16;
 const LAST_SEQUENCE: usize = 24;
 const FIRST_TIME: usize = 32;
 const LAST_TIME: usize = 40;
+const MAX_TIME: usize = 48;
 
 /** All bytes are good records. */
 const END: u32 = 0;
@@ -67,16 +69,21 @@ function possible(length: u32, maxLength: u32): bool {
 }
 
 /**
- * Walks the records of [p, end) as long as they are good and, where `expected` is not 0, in sequence from it on.
- * Returns the status and writes the result.
+ * Walks the records of [p, end) as long as they are good, come before `until` where that is not 0, and, where
+ * `expected` is not 0, are in sequence from it on. Returns the status and writes the result.
  */
-export function scanRecords(p: usize, end: usize, maxLength: u32, crcTable: usize, expected: f64, result: usize): u32 {
+export function scanRecords(
+  p: usize, end: usize, maxLength: u32, crcTable: usize, expected: f64, until: f64, result: usize,
+): u32 {
   const start = p;
   let records: u32 = 0;
   let tombstones: u32 = 0;
   let status: u32 = END;
   let next = <u64>expected;
+  let maxTime: f64 = 0;
   while (p < end) {
+    // Before the check: what is at `until` and behind may only be being written.
+    if (until != 0 && next != 0 && next >= <u64>until) break;
     status = checkRecord(p, end, maxLength, crcTable);
     if (status != END) break;
     const sequence = load<u64>(p + RECORD_SEQUENCE);
@@ -92,6 +99,7 @@ export function scanRecords(p: usize, end: usize, maxLength: u32, crcTable: usiz
     }
     store<f64>(result + LAST_SEQUENCE, <f64>sequence);
     store<f64>(result + LAST_TIME, timeMs);
+    maxTime = max(maxTime, timeMs);
     if (load<u8>(p + RECORD_FLAGS) & FLAG_TOMBSTONE) tombstones++;
     records++;
     p += padded(load<u32>(p));
@@ -100,7 +108,16 @@ export function scanRecords(p: usize, end: usize, maxLength: u32, crcTable: usiz
   store<u32>(result + BYTES, <u32>(p - start));
   store<u32>(result + RECORDS, records);
   store<u32>(result + TOMBSTONES, tombstones);
+  store<f64>(result + MAX_TIME, maxTime);
   return status;
+}
+
+/** Bytes of zeros from `p` on. */
+export function zerosFrom(p: usize, end: usize): u32 {
+  const start = p;
+  while (p + 8 <= end && load<u64>(p) == 0) p += 8;
+  while (p < end && load<u8>(p) == 0) p++;
+  return <u32>(p - start);
 }
 
 // Checked bytes after which a search gives up: 2 MiB of new ground a call take a hundredth of it, unless somebody filled a

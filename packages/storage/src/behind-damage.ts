@@ -50,20 +50,21 @@ function endOfDamaged(input: SegmentInput, offset: number, next: number, size: n
   const header = ours || input.scanner.hashHolds(loaded);
   const possible = length >= RecordOffset.body && length <= MAX_RECORD_BYTES;
   const claimed = possible ? offset + paddedLength(length) : anywhere;
+  // The length isn't covered by the CRC: where it alone is damaged, the CRC tells which one is true. That is asked first:
+  // where a damaged length points to may, by chance, be a payload that holds a record.
+  if (ours) {
+    for (let least: number = RecordOffset.body; ; ) {
+      const found = input.scanner.findLength(input.load(offset), least);
+      if (found === 0) break;
+      const end = offset + paddedLength(found);
+      if (end >= size) return end;
+      if (input.load(end) >= RecordOffset.body && input.scanner.sequenceAt(0) === next + 1) return end;
+      least = found + 1;
+    }
+  }
   // The length is right if the next record follows it: then anything else of this one is what is damaged.
   if (possible && input.goodAt(claimed) === next + 1) return claimed;
-  if (!header) return anywhere;
-  if (!ours) return claimed;
-  // The length isn't covered by the CRC: where it alone is damaged, the CRC tells which one is true.
-  let least: number = RecordOffset.body;
-  for (;;) {
-    const found = input.scanner.findLength(input.load(offset), least);
-    if (found === 0) return claimed;
-    const end = offset + paddedLength(found);
-    if (end >= size) return end;
-    if (input.load(end) >= RecordOffset.body && input.scanner.sequenceAt(0) === next + 1) return end;
-    least = found + 1;
-  }
+  return header ? claimed : anywhere;
 }
 
 function search(

@@ -142,3 +142,9 @@ test("logs are found from the data directory, its log folder and one lane's fold
   for (const start of [dir, join(dir, "log"), lane]) expect(findLogs(start)).toEqual([{ lane: "batch", dir: lane }]);
   expect(() => findLogs(join(dir, "nowhere"))).toThrow(expect.objectContaining({ code: "ESC_LOG_NOT_FOUND" }));
 });
+
+test("a directory that can't be made is an error at once, wherever it should be", () => {
+  for (const dir of ["/proc/x", "/proc/x/y", join(process.execPath, "x")]) {
+    expect(() => DirectoryLock.acquire(dir)).toThrow(/ENOENT|ENOTDIR|EACCES|EPERM/);
+  }
+});

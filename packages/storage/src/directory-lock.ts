@@ -15,6 +15,7 @@ const ENTRY = /^(\d+)-(\d+)-\w+$/;
 /** How long the first of several that came at once waits for the others to step back, ms. */
 const WAIT_MS = 500;
 const STEP_MS = 5;
+const MOST_TRIES = 1_000;
 
 export class DirectoryLock {
   readonly #folder: string;
@@ -64,16 +65,16 @@ export class DirectoryLock {
 
 /** Makes the entry; the system allows it once. */
 function announce(dir: string, folder: string, entry: string): void {
-  for (;;) {
-    makeDirectory(folder);
+  for (let tries = 1; ; tries++) {
     try {
+      makeDirectory(folder);
       closeSync(openSync(join(folder, entry), "wx", 0o640));
       return;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EEXIST") throw locked(dir, entry);
-      // The folder was given back by its owner in between.
-      if (code !== "ENOENT") throw error;
+      // The folder was given back by its owner in between, and again; or its path leads nowhere.
+      if (code !== "ENOENT" || tries === MOST_TRIES) throw error;
     }
   }
 }

@@ -13,6 +13,10 @@ export interface LogFs {
   datasync(fd: number): void;
   truncate(fd: number, length: number): void;
   close(fd: number): void;
+  /** Puts a file in the place of another, if there is one. */
+  rename(from: string, to: string): void;
+  /** Takes a file away; one that isn't there is none to take away. */
+  remove(path: string): void;
   /** Makes names in a folder stable. */
   syncDirectory(dir: string): void;
 }
@@ -30,6 +34,8 @@ export const nodeFs: LogFs = {
   datasync: (fd) => fs.fdatasyncSync(fd),
   truncate: (fd, length) => fs.ftruncateSync(fd, length),
   close: (fd) => fs.closeSync(fd),
+  rename: (from, to) => fs.renameSync(from, to),
+  remove: (path) => fs.rmSync(path, { force: true }),
   syncDirectory: (dir) => {
     const fd = fs.openSync(dir, "r");
     try {
@@ -40,9 +46,43 @@ export const nodeFs: LogFs = {
   },
 };
 
-/** Makes a folder and all above it, and their names stable. */
+/** Writes a small file whole; with `durably` it is there after a crash, or what it replaces is. */
+export function writeWhole(files: LogFs, path: string, bytes: Uint8Array, durably: boolean): void {
+  const beside = `${path}.new`;
+  files.remove(beside);
+  const fd = files.create(beside);
+  try {
+    for (let at = 0; at < bytes.length; ) {
+      const written = files.write(fd, bytes, at, bytes.length - at, at);
+      if (written <= 0) throw new Error("the system wrote no byte");
+      at += written;
+    }
+    if (durably) files.datasync(fd);
+  } finally {
+    files.close(fd);
+  }
+  files.rename(beside, path);
+  if (durably) files.syncDirectory(dirname(path));
+}
+
+/**
+ * Makes a folder and all above it, and their names stable. Step by step: Node's own recursion never ends where a folder
+ * that is there takes no entries and says ENOENT, as /proc does.
+ * @throws the system's error.
+ */
 export function makeDirectory(dir: string): void {
-  const first = fs.mkdirSync(dir, { recursive: true });
-  if (first === undefined) return;
-  for (let at = dir; at.length >= first.length; at = dirname(at)) nodeFs.syncDirectory(dirname(at));
+  if (isDirectory(dir)) return;
+  const parent = dirname(dir);
+  if (parent !== dir) makeDirectory(parent);
+  try {
+    fs.mkdirSync(dir);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(dir)) throw error;
+  }
+  nodeFs.syncDirectory(parent);
+}
+
+function isDirectory(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -1,25 +1,41 @@
-/** Reading a log back: by pull, in order, with bounded memory, also while a writer appends. */
+/** Reading a log back: by pull, in order, with bounded memory, also while a writer appends and retention deletes. */
+import { EscError, type TopicPattern } from "@esc/events";
 import { findBehind } from "./behind-damage.ts";
+import { endOfLog, placeIn, segmentOf, segmentOfTime } from "./log-position.ts";
+import type { ReadFrom } from "./log-store.ts";
+import { RecordReader } from "./record-reader.ts";
 import { RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
 import { RecordView } from "./record-view.ts";
-import { listSegments, type SegmentFile } from "./segment-files.ts";
+import { listSequences, type SegmentFile, segmentFile } from "./segment-files.ts";
 import { SegmentInput } from "./segment-input.ts";
+import { TopicFilter } from "./topic-filter.ts";
 
 /** A stretch of the log that can't be read. */
 export interface LogGap {
   readonly path: string;
   readonly offset: number;
   readonly reason: string;
+  /**
+   * `damaged`: bytes that aren't good records. `missing`: sequences that no segment holds. `removed`: sequences before
+   * the log's first segment, which retention took away.
+   */
+  readonly kind: "damaged" | "missing" | "removed";
+  /** The first sequence skipped, and the last one where it is known: the one before that, where bytes hold none. */
+  readonly fromSequence: number;
+  readonly toSequence: number | undefined;
 }
 
-export interface LogReaderOptions {
+/** Where it begins: at the log's first record unless one of {@link ReadFrom} is given. */
+export interface LogReaderOptions extends ReadFrom {
   /** The lane's folder. */
   readonly dir: string;
-  /** Sequence of the first record wanted; the log's first unless given. */
-  readonly fromSequence?: number;
+  /** The iterator gives out events of such topics only. */
+  readonly topic?: TopicPattern;
+  /** Read before this sequence only, asked for again with every load: how far a log is durable. */
+  readonly until?: () => number;
   /** Bytes read at once, 4 MiB unless given; grows for a record that is longer. */
   readonly bufferBytes?: number;
-  /** Told of every stretch that is skipped: damaged, or missing between segments or before the first wanted. */
+  /** Told of every stretch that is skipped: damaged, missing between segments, or removed before the first wanted. */
   readonly onGap?: (gap: LogGap) => void;
 }
 
@@ -28,15 +44,18 @@ export interface LogReaderOptions {
  * demands. On one thread; any number of readers beside each other and beside the writer.
  *
  * @example
- * using reader = new LogReader({ dir: "data/log/transactional" });
+ * using reader = new LogReader({ dir: "data/log/transactional", fromTimeMs: Date.now() - 60_000 });
  * for (const event of reader) console.log(event.sequence, event.topic, event.text());
  */
-export class LogReader {
-  readonly #dir: string;
+export class LogReader extends RecordReader {
+  readonly #options: LogReaderOptions;
+  readonly #filter: TopicFilter | undefined;
   readonly #onGap: (gap: LogGap) => void;
   #scanner: RecordScanner;
   /** First sequence wanted; undefined until the first segment is known, when any will do. */
   #wanted: number | undefined;
+  /** The first record that isn't earlier is wanted; undefined once it is found. */
+  #wantedTimeMs: number | undefined;
   #segment: SegmentFile | undefined;
   #input: SegmentInput | undefined;
   #offset = 0;
@@ -48,26 +67,32 @@ export class LogReader {
   #searchedSize = -1;
   #runStart = 0;
 
+  /** @throws EscError `ESC_READ_FROM` when more than one beginning is given. */
   constructor(options: LogReaderOptions) {
-    this.#dir = options.dir;
+    super();
+    const { fromSequence, fromTimeMs, fromEnd, topic, until } = options;
+    if ([fromSequence, fromTimeMs, fromEnd || undefined].filter((each) => each !== undefined).length > 1) {
+      throw new EscError("ESC_READ_FROM", "A reader begins at a sequence, at a time or at the end: give one of them.");
+    }
+    this.#options = options;
     this.#scanner = new RecordScanner(options.bufferBytes);
-    this.#wanted = options.fromSequence;
+    this.#wanted = fromEnd ? (until?.() ?? endOfLog(options.dir)) : fromSequence;
+    this.#wantedTimeMs = fromTimeMs;
+    this.#filter = topic && new TopicFilter(topic);
     this.#onGap = options.onGap ?? (() => undefined);
   }
 
-  /**
-   * Loads the next whole records that lie one behind the other into {@link bytes}.
-   * @returns their bytes; 0 when there is no further record now (later there may be).
-   * @throws the system's error when a file can't be read.
-   */
-  nextRun(): number {
+  /** @throws the system's error when a file can't be read. */
+  override nextRun(): number {
     for (;;) {
+      const until = this.#options.until?.() ?? 0;
+      if (this.#expected > 0 && until > 0 && this.#expected >= until) return 0;
       const input = this.#input ?? this.#openNext();
       if (input === undefined) return 0;
       const loaded = input.loadWhole(this.#offset);
       const { scanner } = input;
       this.#scanner = scanner;
-      const end = scanner.scan(0, loaded, this.#expected);
+      const end = scanner.scan(0, loaded, this.#expected, until);
       if (scanner.records > 0) {
         this.#offset += scanner.bytes;
         this.#expected = scanner.lastSequence + 1;
@@ -75,75 +100,107 @@ export class LogReader {
         if (this.#runStart < scanner.bytes) return scanner.bytes - this.#runStart;
         continue;
       }
-      if (end !== ScanEnd.end && this.#skipDamage(input, end)) continue;
+      if (until > 0 && this.#expected >= until) return 0;
+      const atEnd = end === ScanEnd.end || this.#zerosOnly(input, loaded);
+      if (!atEnd && this.#skipDamage(input, end)) continue;
       if (this.#sealed) {
-        this.#leave(input, loaded, end);
+        this.#leave(input, atEnd, end);
       } else if (this.#following === undefined) {
         return 0;
       } else {
         // Once more, for the writer may have filled the segment and begun the next one since it was loaded.
         this.#sealed = true;
+        this.#searchedSize = -1;
       }
     }
   }
 
-  /** Where {@link nextRun} put the records. Valid until the next call. */
-  get bytes(): Uint8Array {
+  override get bytes(): Uint8Array {
     return this.#scanner.buffer;
   }
 
-  /** Offset of the run's first record in {@link bytes}. */
-  get runStart(): number {
+  override get runStart(): number {
     return this.#runStart;
   }
 
-  /** Every event in order up to the log's present end. The view is valid until the next one; tombstones are left out. */
-  *[Symbol.iterator](): Generator<RecordView> {
-    for (let length = this.nextRun(); length > 0; length = this.nextRun()) {
-      const view = new RecordView(this.bytes);
-      const end = this.#runStart + length;
-      for (let at = this.#runStart; at < end; at += view.paddedBytes) {
-        view.moveTo(at);
-        if (!view.tombstone) yield view;
-        view.moveTo(at);
-      }
-    }
+  /** Sequence of the next record that {@link nextRun} would load, as far as that is known; 0 before the first. */
+  get nextSequence(): number {
+    return Math.max(this.#expected, this.#wanted ?? 0);
   }
 
   /** Closes the file. */
-  [Symbol.dispose](): void {
+  override [Symbol.dispose](): void {
     this.#close();
+  }
+
+  protected override wants(view: RecordView): boolean {
+    return this.#filter === undefined || this.#filter.matches(view);
   }
 
   /** The segment behind the present one. */
   get #following(): SegmentFile | undefined {
+    const { dir } = this.#options;
     const current = (this.#segment as SegmentFile).firstSequence;
-    return listSegments(this.#dir).find(({ firstSequence }) => firstSequence > current);
+    for (const first of listSequences(dir)) {
+      const found = first > current ? segmentFile(dir, first) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** Opens the segment that holds the record wanted, or the first one behind it. */
   #openNext(): SegmentInput | undefined {
-    const segment = this.#segment === undefined ? this.#firstSegment() : this.#following;
-    if (segment === undefined) return undefined;
-    const { path, firstSequence } = segment;
-    const missing = this.#segment === undefined ? this.#wanted : this.#expected;
-    if (missing !== undefined && firstSequence > missing) {
-      this.#onGap({ path, offset: 0, reason: `sequences ${missing} to ${firstSequence - 1} are missing before it` });
+    for (;;) {
+      const segment = this.#segment === undefined ? this.#firstSegment() : this.#following;
+      if (segment === undefined) return undefined;
+      try {
+        return this.#open(segment);
+      } catch (error) {
+        // Retention took it away between the look and the opening: the one behind it is the next.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        if (this.#segment !== undefined) this.#segment = { ...this.#segment, firstSequence: segment.firstSequence };
+      }
     }
+  }
+
+  #open(segment: SegmentFile): SegmentInput {
+    const { path, firstSequence } = segment;
+    const input = new SegmentInput(path, this.#scanner);
+    const isFirst = this.#segment === undefined;
+    const missing = isFirst ? this.#wanted : this.#expected;
+    if (missing !== undefined && firstSequence > missing) this.#tellMissing(segment, missing);
     this.#wanted ??= firstSequence;
-    this.#input = new SegmentInput(path, this.#scanner);
+    this.#input = input;
     this.#segment = segment;
-    this.#offset = 0;
-    this.#expected = firstSequence;
+    const from = this.#wantedTimeMs === undefined ? { sequence: this.#wanted } : { timeMs: this.#wantedTimeMs };
+    const place = isFirst ? placeIn(segment, input, from) : { offset: 0, sequence: firstSequence };
+    this.#offset = place.offset;
+    this.#expected = place.sequence;
     this.#sealed = false;
     this.#searchedSize = -1;
-    return this.#input;
+    return input;
   }
 
   #firstSegment(): SegmentFile | undefined {
-    const segments = listSegments(this.#dir);
-    const wanted = this.#wanted ?? 1;
-    return segments.findLast(({ firstSequence }) => firstSequence <= wanted) ?? segments[0];
+    const { dir } = this.#options;
+    if (this.#wantedTimeMs !== undefined) return segmentOfTime(dir, this.#wantedTimeMs);
+    return segmentOf(dir, this.#wanted ?? 1);
+  }
+
+  #tellMissing({ path, firstSequence }: SegmentFile, missing: number): void {
+    this.#onGap({
+      path,
+      offset: 0,
+      reason: `sequences ${missing} to ${firstSequence - 1} are missing before it`,
+      kind: listSequences(this.#options.dir)[0] === firstSequence ? "removed" : "missing",
+      fromSequence: missing,
+      toSequence: firstSequence - 1,
+    });
+  }
+
+  /** Whether what was loaded, and the file behind it, is room that a writer made ahead. */
+  #zerosOnly(input: SegmentInput, loaded: number): boolean {
+    return input.scanner.allZeros(0, loaded) && input.allZeros(this.#offset + loaded, input.size());
   }
 
   /**
@@ -158,15 +215,37 @@ export class LogReader {
       this.#searchedSize = size;
       return false;
     }
-    this.#onGap({ path: input.path, offset: this.#offset, reason: scanEndText(end) });
+    // A load beside a writer may have old bytes before new ones. Now that the later ones were seen, those before them
+    // must be there: only what is bad still is damaged.
+    if (input.goodAt(this.#offset) === this.#expected) return true;
+    this.#onGap({
+      path: input.path,
+      offset: this.#offset,
+      reason: scanEndText(end),
+      kind: "damaged",
+      fromSequence: this.#expected,
+      toSequence: found.sequence - 1,
+    });
     this.#offset = found.offset;
     this.#expected = found.sequence;
     return true;
   }
 
   /** On to the next segment. */
-  #leave(input: SegmentInput, loaded: number, end: ScanEnd): void {
-    if (loaded > 0) this.#onGap({ path: input.path, offset: this.#offset, reason: scanEndText(end) });
+  #leave(input: SegmentInput, atEnd: boolean, end: ScanEnd): void {
+    if (!atEnd) {
+      const behind = this.#following?.firstSequence;
+      this.#onGap({
+        path: input.path,
+        offset: this.#offset,
+        reason: scanEndText(end),
+        kind: "damaged",
+        fromSequence: this.#expected,
+        toSequence: behind === undefined ? undefined : behind - 1,
+      });
+      // Told, so it isn't missing on top of it.
+      this.#expected = Math.max(this.#expected, behind ?? 0);
+    }
     this.#close();
   }
 
@@ -178,10 +257,22 @@ export class LogReader {
   /** Bytes of the run's records that come before the one wanted. */
   #skipUnwanted(length: number): number {
     const wanted = this.#wanted as number;
+    const timeMs = this.#wantedTimeMs;
+    // Nothing to skip is the rule, and needs no look at the records.
+    if (timeMs === undefined && this.#scanner.firstSequence >= wanted) return this.#want(0);
     const view = new RecordView(this.#scanner.buffer);
     let at = 0;
-    while (at < length && view.moveTo(at).sequence < wanted) at += view.paddedBytes;
-    this.#wanted = Math.max(wanted, this.#expected);
+    while (at < length) {
+      view.moveTo(at);
+      if (view.sequence >= wanted && (timeMs === undefined || view.timeMs >= timeMs)) break;
+      at += view.paddedBytes;
+    }
+    if (at < length) this.#wantedTimeMs = undefined;
+    return this.#want(at);
+  }
+
+  #want(at: number): number {
+    this.#wanted = Math.max(this.#wanted as number, this.#expected);
     return at;
   }
 }

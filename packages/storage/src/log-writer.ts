@@ -6,13 +6,18 @@
  */
 import type { EscError } from "@esc/events";
 import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
-import type { SegmentedLog } from "./segmented-log.ts";
+import type { LogStore } from "./log-store.ts";
 
-/** When a lane's log is synced. An acknowledgement that waits is a reason to sync under any but `never`. */
+/** When a lane's log is synced. */
 export type SyncPolicy =
-  /** Whenever something is unsynced: after each group. */
+  /** After every single record, before the next one is looked at: one sync for each, and the lowest rate. */
+  | "always"
+  /**
+   * After each group: what gathered during the sync before, up to {@link LogWriterOptions.groupBytes}. With a
+   * {@link LogWriterOptions.groupDelayMs} a smaller group waits for more; acknowledgements wait with it.
+   */
   | "group"
-  /** At the latest an interval after a record was written. */
+  /** At the latest an interval after a record was written, and at once when an acknowledgement waits. */
   | "interval"
   /** Never; what the operating system has counts as durable, and survives a crash of the process only. */
   | "never";
@@ -21,14 +26,14 @@ export type SyncPolicy =
 export interface LogLane {
   readonly name: string;
   readonly ring: RecordRing;
-  readonly log: SegmentedLog;
+  readonly log: LogStore;
   readonly sync: SyncPolicy;
 }
 
 /** How a lane's log is doing. */
 export type LogState =
   | { readonly kind: "writing" }
-  /** A write failed, as on a full disk; it is tried again every second. Nothing is acknowledged meanwhile. */
+  /** A write failed, as on a full disk; it is tried again every second, and nothing is acknowledged meanwhile. */
   | { readonly kind: "waiting"; readonly error: EscError }
   /** A sync failed: final until restart. */
   | { readonly kind: "failed"; readonly error: EscError };
@@ -40,6 +45,8 @@ export interface LogWriterOptions {
   readonly parker: Parker;
   /** Written to one lane before it is synced and the next has its turn, in bytes. */
   readonly groupBytes: number;
+  /** How long a group smaller than that waits for more before it is synced, ms; 0, for not at all, unless given. */
+  readonly groupDelayMs?: number;
   /** For lanes synced at an interval. */
   readonly syncIntervalMs: number;
   /** Milliseconds from any start, never going back. */
@@ -127,8 +134,14 @@ class LaneWriter {
   dueInMs(): number {
     if (this.#state.kind === "failed") return IDLE_MS;
     if (this.#state.kind === "waiting") return this.#retryAt - this.#options.now();
-    if (this.#written === this.#durable || this.#lane.sync !== "interval") return IDLE_MS;
-    return this.#unsyncedSince + this.#options.syncIntervalMs - this.#options.now();
+    if (this.#written === this.#durable) return IDLE_MS;
+    return this.#unsyncedSince + this.#waitMs - this.#options.now();
+  }
+
+  /** How long a record that was written may wait for its sync. */
+  get #waitMs(): number {
+    const { groupDelayMs = 0, syncIntervalMs } = this.#options;
+    return this.#lane.sync === "interval" ? syncIntervalMs : groupDelayMs;
   }
 
   /** The last sync, and the file closed. */
@@ -144,7 +157,9 @@ class LaneWriter {
   #write(): boolean {
     const { consumer } = this;
     const { log, sync } = this.#lane;
-    const { arenaBytes, groupBytes, now } = this.#options;
+    const { arenaBytes, now } = this.#options;
+    // A run of at most one byte is one record.
+    const groupBytes = sync === "always" ? 1 : this.#options.groupBytes;
     let group = 0;
     while (group < groupBytes) {
       const records = consumer.next(groupBytes - group);
@@ -164,8 +179,10 @@ class LaneWriter {
   #syncDue(): boolean {
     if (this.#written === this.#durable) return false;
     const { ring, sync } = this.#lane;
-    if (sync === "group") return true;
-    return ring.syncTarget > this.#durable || this.#options.now() - this.#unsyncedSince >= this.#options.syncIntervalMs;
+    if (sync === "always" || this.#waitMs === 0) return true;
+    if (sync === "group" && this.#written - this.#durable >= this.#options.groupBytes) return true;
+    if (sync === "interval" && ring.syncTarget > this.#durable) return true;
+    return this.#options.now() - this.#unsyncedSince >= this.#waitMs;
   }
 
   #sync(): boolean {

@@ -13,8 +13,10 @@ interface ScanKernel {
     maxLength: number,
     crcTable: number,
     expected: number,
+    until: number,
     result: number,
   ): number;
+  zerosFrom(start: number, end: number): number;
   findRecord(
     start: number,
     end: number,
@@ -67,11 +69,11 @@ export class RecordScanner {
     const arena = Arena.create({ bytes: bufferBytes + 32_768 });
     this.#crcTable = createCrcTable(arena).address;
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
-    const result = arena.allocate("result", 48);
+    const result = arena.allocate("result", 56);
     this.#start = arena.allocate("buffer", bufferBytes).address;
     this.#result = result.address;
     this.#words = new Uint32Array(arena.memory.buffer, result.address, 4);
-    this.#doubles = new Float64Array(arena.memory.buffer, result.address, 6);
+    this.#doubles = new Float64Array(arena.memory.buffer, result.address, 7);
     this.buffer = new Uint8Array(arena.memory.buffer, this.#start, bufferBytes);
     this.#view = new DataView(arena.memory.buffer, this.#start, bufferBytes);
   }
@@ -79,14 +81,16 @@ export class RecordScanner {
   /**
    * Walks the records in the buffer's bytes [from, to) as long as they are good.
    * @param expected sequence of the first; 0 takes any.
+   * @param until the walk ends before this sequence, as at the end of the bytes; needs `expected`; 0 is no bound.
    */
-  scan(from: number, to: number, expected: number): ScanEnd {
+  scan(from: number, to: number, expected: number, until = 0): ScanEnd {
     return this.#kernel.scanRecords(
       this.#start + from,
       this.#start + to,
       MAX_RECORD_BYTES,
       this.#crcTable,
       expected,
+      until,
       this.#result,
     ) as ScanEnd;
   }
@@ -110,6 +114,11 @@ export class RecordScanner {
   /** Whether a record's header stands at the buffer's start: its topic hash is that of the topic behind it. */
   hashHolds(to: number): boolean {
     return this.#kernel.hashHolds(this.#start, this.#start + to) === 1;
+  }
+
+  /** Whether the buffer's bytes [from, to) are all zeros. */
+  allZeros(from: number, to: number): boolean {
+    return this.#kernel.zerosFrom(this.#start + from, this.#start + to) === to - from;
   }
 
   /** What the record at an offset says its length is. */
@@ -150,5 +159,10 @@ export class RecordScanner {
 
   get lastTimeMs(): number {
     return this.#doubles[5] as number;
+  }
+
+  /** The latest time of the last scan's records; 0 without any. */
+  get maxTimeMs(): number {
+    return this.#doubles[6] as number;
   }
 }

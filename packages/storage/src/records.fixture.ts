@@ -3,6 +3,9 @@ import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { RecordRing } from "@esc/queues";
 
+/** Time of the first record that {@link makeRecords} makes; each of those behind it is a millisecond later. */
+export const FIRST_TIME_MS = 1_700_000_000_000;
+
 /** Bytes of records one behind the other, and where each begins. */
 export interface RecordBytes {
   readonly bytes: Buffer;
@@ -13,7 +16,8 @@ export interface RecordBytes {
 export function makeRecords(
   payloads: readonly (string | Uint8Array)[],
   firstSequence = 1,
-  topic = "test.topic",
+  topic: string | ((index: number) => string) = "test.topic",
+  timeMs: (index: number) => number = (index) => FIRST_TIME_MS + index,
 ): RecordBytes {
   const longest = Math.max(...payloads.map((payload) => Buffer.byteLength(payload)), 1);
   // A ring takes records of up to half of itself.
@@ -28,11 +32,11 @@ export function makeRecords(
   let at = 0;
   for (const [index, payload] of payloads.entries()) {
     producer.append({
-      topic: Buffer.from(topic),
+      topic: Buffer.from(typeof topic === "string" ? topic : topic(index)),
       payload: Buffer.from(payload as string),
       priority: 2,
       source: 1,
-      timeMs: 1_700_000_000_000 + index,
+      timeMs: timeMs(index),
       timeNs: 123_456,
     });
     consumer.next(1);

@@ -2,6 +2,7 @@
 import { RecordOffset } from "@esc/events";
 import { findBehind, holdsRecords } from "./behind-damage.ts";
 import { RecordScanner, ScanEnd, scanEndText } from "./record-scanner.ts";
+import { INDEX_STEP_BYTES, SegmentIndex } from "./segment-index.ts";
 import { SegmentInput } from "./segment-input.ts";
 
 /** A place in a segment that isn't a good record. */
@@ -31,6 +32,8 @@ export interface SegmentCheck {
   readonly damage: readonly Damage[];
   /** What stands behind the last good record, when nothing good does: a write that a crash cut off. */
   readonly tornTail: Damage | undefined;
+  /** Zeros from the last good record to the file's end: room that a writer made ahead, and no damage. */
+  readonly preallocatedBytes: number;
   /** The first sequence that can't have been in this segment: behind damage at its end, a number on the safe side. */
   readonly nextSequence: number;
 }
@@ -39,20 +42,23 @@ export interface SegmentCheck {
  * Walks a segment. Reads it whole, in pieces; memory is bounded by the buffer and the longest record.
  * @param firstSequence that its name says.
  * @param scanner to use for several segments one after the other.
+ * @param index to fill with what is found.
  * @throws the system's error when the file can't be read.
  */
 export function checkSegment(
   path: string,
   firstSequence: number,
   scanner: RecordScanner = new RecordScanner(),
+  index: SegmentIndex = new SegmentIndex(firstSequence),
 ): SegmentCheck {
   using input = new SegmentInput(path, scanner);
-  return new SegmentWalk(input, firstSequence).walk();
+  return new SegmentWalk(input, firstSequence, index).walk();
 }
 
 class SegmentWalk {
   readonly #input: SegmentInput;
   readonly #size: number;
+  readonly #index: SegmentIndex;
   #next: number;
   #offset = 0;
   #records = 0;
@@ -61,17 +67,23 @@ class SegmentWalk {
   #last: { sequence: number; timeMs: number } | undefined;
   readonly #damage: Damage[] = [];
 
-  constructor(input: SegmentInput, firstSequence: number) {
+  constructor(input: SegmentInput, firstSequence: number, index: SegmentIndex) {
     this.#input = input;
+    this.#index = index;
     this.#size = input.size();
     this.#next = firstSequence;
   }
 
   walk(): SegmentCheck {
     let tornTail: Damage | undefined;
+    let preallocatedBytes = 0;
     for (;;) {
       const reason = this.#walkGood();
       if (reason === undefined) break;
+      if (this.#input.allZeros(this.#offset, this.#size)) {
+        preallocatedBytes = this.#size - this.#offset;
+        break;
+      }
       const found = findBehind(this.#input, this.#offset, this.#next, this.#size);
       const damage: Damage = {
         path: this.#input.path,
@@ -97,6 +109,7 @@ class SegmentWalk {
       }
       break;
     }
+    this.#index.damaged = this.#damage.length > 0;
     return {
       path: this.#input.path,
       bytes: this.#size,
@@ -108,6 +121,7 @@ class SegmentWalk {
       lastTimeMs: this.#last?.timeMs,
       damage: this.#damage,
       tornTail,
+      preallocatedBytes,
       nextSequence: this.#next,
     };
   }
@@ -117,19 +131,34 @@ class SegmentWalk {
     while (this.#offset < this.#size) {
       // What a live writer appends meanwhile is not part of this check.
       const loaded = Math.min(this.#input.loadWhole(this.#offset), this.#size - this.#offset);
-      const { scanner } = this.#input;
-      const end = scanner.scan(0, loaded, this.#next);
-      this.#count();
-      if (end === ScanEnd.end) continue;
+      const at = this.#offset;
+      const end = this.#walkLoaded(loaded);
       // A record that goes on behind the buffer: read on from its start.
-      if (end === ScanEnd.partial && scanner.bytes > 0) continue;
+      if (end === ScanEnd.end || (end === ScanEnd.partial && this.#offset > at)) continue;
       return scanEndText(end);
     }
     return undefined;
   }
 
+  /** Walks the bytes that were loaded from the offset on, in pieces of an index's step. */
+  #walkLoaded(loaded: number): ScanEnd {
+    const { scanner } = this.#input;
+    for (let at = 0; at < loaded; ) {
+      const to = Math.min(loaded, at + INDEX_STEP_BYTES);
+      let end = scanner.scan(at, to, this.#next);
+      // A record longer than a step.
+      if (end === ScanEnd.partial && scanner.bytes === 0 && to < loaded) end = scanner.scan(at, loaded, this.#next);
+      this.#count();
+      at += scanner.bytes;
+      if (end === ScanEnd.partial && scanner.bytes > 0 && to < loaded) continue;
+      if (end !== ScanEnd.end) return end;
+    }
+    return ScanEnd.end;
+  }
+
   #count(): void {
     const { scanner } = this.#input;
+    this.#index.addScanned(this.#offset, scanner);
     if (scanner.records > 0) {
       this.#first ??= { sequence: scanner.firstSequence, timeMs: scanner.firstTimeMs };
       this.#last = { sequence: scanner.lastSequence, timeMs: scanner.lastTimeMs };

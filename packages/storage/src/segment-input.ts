@@ -48,6 +48,17 @@ export class SegmentInput {
     return this.load(offset);
   }
 
+  /** Whether the file holds zeros only from an offset up to another. Overwrites the buffer. */
+  allZeros(from: number, to: number): boolean {
+    for (let at = from; at < to; ) {
+      const loaded = Math.min(this.load(at), to - at);
+      if (loaded === 0) return false;
+      if (!this.#scanner.allZeros(0, loaded)) return false;
+      at += loaded;
+    }
+    return true;
+  }
+
   /** Sequence of the record at an offset, where a good one stands there. */
   goodAt(offset: number): number | undefined {
     const loaded = this.loadWhole(offset);

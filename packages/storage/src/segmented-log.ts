@@ -1,67 +1,36 @@
 /**
- * One lane's log: records as they lay in the ring, one behind the other, in segments. One writer; `docs/durability.md`
- * says what each step promises.
+ * One lane's log in files: records as they lay in the ring, one behind the other, in segments, each with a sparse index.
+ * One writer; `docs/durability.md` says what each step promises.
  */
 import { join } from "node:path";
 import { EscError } from "@esc/events";
-import { type LogFs, makeDirectory, nodeFs } from "./log-fs.ts";
-import { RecordScanner } from "./record-scanner.ts";
-import { checkSegment, type Damage } from "./segment-check.ts";
-import { listSegments, segmentName } from "./segment-files.ts";
+import { type LogFs, nodeFs, writeWhole } from "./log-fs.ts";
+import { LogReader } from "./log-reader.ts";
+import type { LogStore, ReadFrom } from "./log-store.ts";
+import { type Recovery, recoverLog } from "./recovery.ts";
+import { indexPath, listSequences, segmentName } from "./segment-files.ts";
+import { SegmentIndex } from "./segment-index.ts";
+import { removeSegments } from "./segment-removal.ts";
+import { WriteAheadRoom } from "./write-ahead-room.ts";
 
 export interface SegmentedLogOptions {
   /** The lane's folder; made when missing. */
   readonly dir: string;
   /** A segment is closed before it would exceed this, in bytes; it holds at least one write. */
   readonly segmentBytes: number;
+  /** Zeros written ahead of the end while writes are small, in bytes; none unless given. */
+  readonly preallocateBytes?: number;
   /** What {@link recoverLog} returned for the folder, when it was called already. */
   readonly recovery?: Recovery;
   readonly fs?: LogFs;
 }
 
-/** What recovery found and did. Plain data: it may have been done on another thread. */
-export interface Recovery {
-  /** Segments found, and their bytes after recovery. */
-  readonly segments: number;
-  readonly bytes: number;
-  /** Sequence of the next record. */
-  readonly nextSequence: number;
-  /** What a crash had cut off and recovery took away. */
-  readonly tornTail: Damage | undefined;
-  /** Damage with good records behind it: nothing was taken away. */
-  readonly damage: readonly Damage[];
-  /** The segment to go on in, and where; a new one begins without. */
-  readonly resume: { readonly path: string; readonly end: number } | undefined;
-}
-
 /**
- * Makes a lane's folder ready to append to: checks the last segment and cuts what a crash tore off its end. Damage in
- * the middle is never cut: it is reported, and appending goes on in a new segment. Reads the last segment whole.
- * @throws the system's error when the folder can't be read or written.
+ * Entries of the open segment's index after which its file is written anew: 64 MiB that a reader may have to walk, some 50
+ * ms. Oftener would cost more than it saves: each time is a file made and renamed, which the next sync has to carry.
  */
-export function recoverLog(dir: string, fs: LogFs = nodeFs): Recovery {
-  makeDirectory(dir);
-  const segments = listSegments(dir);
-  const last = segments.at(-1);
-  if (last === undefined)
-    return { segments: 0, bytes: 0, nextSequence: 1, tornTail: undefined, damage: [], resume: undefined };
-  const { tornTail, damage, nextSequence } = checkSegment(last.path, last.firstSequence, new RecordScanner());
-  // Behind damage a new segment begins, so that the damaged file stays as it was found.
-  const end = tornTail?.offset ?? last.bytes;
-  const resume = damage.length > 0 ? undefined : { path: last.path, end };
-  if (tornTail !== undefined && resume !== undefined) {
-    const fd = fs.open(last.path);
-    try {
-      fs.truncate(fd, end);
-      fs.datasync(fd);
-    } finally {
-      fs.close(fd);
-    }
-  }
-  const cut = resume === undefined ? 0 : last.bytes - end;
-  const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0) - cut;
-  return { segments: segments.length, bytes, nextSequence, tornTail, damage, resume };
-}
+const INDEX_EVERY_ENTRIES = 1_024;
+const NOTHING = new DataView(new ArrayBuffer(0));
 
 /**
  * The log to append to. One thread, and one log per folder (see `DirectoryLock`); it blocks in the system's calls, so its
@@ -72,29 +41,44 @@ export function recoverLog(dir: string, fs: LogFs = nodeFs): Recovery {
  * log.append(bytes, 0, bytes.length, log.nextSequence, records);
  * log.sync(); // now durable
  */
-export class SegmentedLog {
+export class SegmentedLog implements LogStore {
   readonly dir: string;
   readonly recovery: Recovery;
   readonly #fs: LogFs;
   readonly #segmentBytes: number;
+  readonly #room: WriteAheadRoom;
+  readonly #index: SegmentIndex;
+  #indexedEntries = 0;
+  #path = "";
   #fd: number | undefined;
   #end = 0;
   #next: number;
+  #durable: number;
   #segments: number;
   #bytes: number;
   #failure: EscError | undefined;
+  /** Over the memory that was appended from last. */
+  #view: DataView = NOTHING;
 
   private constructor(options: SegmentedLogOptions, recovery: Recovery) {
     this.dir = options.dir;
     this.recovery = recovery;
     this.#fs = options.fs ?? nodeFs;
     this.#segmentBytes = options.segmentBytes;
+    this.#room = new WriteAheadRoom(options.preallocateBytes ?? 0);
     this.#next = recovery.nextSequence;
+    this.#durable = recovery.nextSequence;
     this.#segments = recovery.segments;
     this.#bytes = recovery.bytes;
-    if (recovery.resume !== undefined) {
-      this.#fd = this.#fs.open(recovery.resume.path);
-      this.#end = recovery.resume.end;
+    const { resume } = recovery;
+    const first = resume === undefined ? this.#next : resume.firstSequence;
+    this.#index = (resume && SegmentIndex.decode(resume.index, first)) ?? new SegmentIndex(first);
+    this.#indexedEntries = this.#index.entries;
+    if (resume !== undefined) {
+      this.#fd = this.#fs.open(resume.path);
+      this.#path = resume.path;
+      this.#end = resume.end;
+      this.#room.reset(resume.end);
     }
   }
 
@@ -106,17 +90,24 @@ export class SegmentedLog {
     return new SegmentedLog(options, options.recovery ?? recoverLog(options.dir, options.fs));
   }
 
-  /** Sequence of the next record to append. */
+  get firstSequence(): number {
+    return listSequences(this.dir)[0] ?? this.#next;
+  }
+
   get nextSequence(): number {
     return this.#next;
   }
 
-  /** Segments, those found when it was opened included. */
+  get durableSequence(): number {
+    return this.#durable;
+  }
+
+  /** Segments: those found when it was opened, and those made since. */
   get segments(): number {
     return this.#segments;
   }
 
-  /** Bytes of all segments. */
+  /** Bytes of records in these segments. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -141,6 +132,7 @@ export class SegmentedLog {
     }
     if (this.#fd === undefined || (this.#end > 0 && this.#end + length > this.#segmentBytes)) this.#roll();
     const fd = this.#fd as number;
+    this.#room.make(this.#fs, fd, this.#end, length, this.#segmentBytes);
     let written = 0;
     try {
       while (written < length) {
@@ -151,9 +143,12 @@ export class SegmentedLog {
     } catch (cause) {
       this.#takeBack(fd, cause);
     }
+    if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
+    this.#index.addRecords(this.#view, bytes.byteOffset + offset, length, this.#end, firstSequence);
     this.#end += length;
     this.#bytes += length;
     this.#next += records;
+    if (this.#index.entries - this.#indexedEntries >= INDEX_EVERY_ENTRIES) this.#writeIndex();
   }
 
   /** Makes everything appended so far durable. @throws EscError `ESC_LOG_SYNC_FAILED`, from then on always. */
@@ -171,14 +166,37 @@ export class SegmentedLog {
         cause,
       );
     }
+    this.#durable = this.#next;
   }
 
-  /** Closes the file; syncs nothing. */
+  read(from: ReadFrom = {}): LogReader {
+    return new LogReader({ dir: this.dir, ...from });
+  }
+
+  /** Deletes whole segments, oldest first, that hold only records before a sequence; never the last one. Any thread may. */
+  truncateBefore(sequence: number): number {
+    const { records, segments, bytes } = removeSegments(this.dir, (each) => each.endSequence <= sequence, this.#fs);
+    this.#segments -= segments;
+    this.#bytes -= bytes;
+    return records;
+  }
+
+  /** Closes the file, without the room made ahead of its end; syncs nothing. */
   close(): void {
     const fd = this.#fd;
     if (fd === undefined) return;
     // First, so that a descriptor whose closing fails is never used or closed again: it may be another file's by then.
     this.#fd = undefined;
+    if (this.#failure === undefined) {
+      this.#writeIndex();
+      if (this.#room.behind(this.#end)) {
+        try {
+          this.#fs.truncate(fd, this.#end);
+        } catch {
+          // Zeros that stay behind are taken away by the next start.
+        }
+      }
+    }
     this.#fs.close(fd);
   }
 
@@ -187,18 +205,21 @@ export class SegmentedLog {
   }
 
   #roll(): void {
-    if (this.#fd !== undefined) this.sync();
     let created: number;
+    const path = join(this.dir, segmentName(this.#next));
     try {
-      this.close();
-      created = this.#fs.create(join(this.dir, segmentName(this.#next)));
+      this.#leave();
+      created = this.#fs.create(path);
     } catch (cause) {
-      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made (${describe(cause)}).`, {
-        cause,
-      });
+      if (this.#failure !== undefined) throw this.#failure;
+      throw this.#writeFailed("no new segment could be made", cause);
     }
     this.#fd = created;
+    this.#path = path;
     this.#end = 0;
+    this.#room.reset(0);
+    this.#index.reset(this.#next);
+    this.#indexedEntries = 0;
     this.#segments++;
     try {
       this.#fs.syncDirectory(this.dir);
@@ -212,10 +233,35 @@ export class SegmentedLog {
     }
   }
 
+  /** Closes the segment for good: it ends with its last record, and all of it is durable before the next one begins. */
+  #leave(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    if (this.#room.behind(this.#end)) {
+      this.#fs.truncate(fd, this.#end);
+      this.#room.reset(this.#end);
+    }
+    this.sync();
+    this.#index.closed = true;
+    this.close();
+  }
+
+  /** Beside the segment. One that can't be written is no loss: it is made anew from the segment. */
+  #writeIndex(): void {
+    this.#indexedEntries = this.#index.entries;
+    this.#index.synced = this.#durable === this.#next;
+    try {
+      writeWhole(this.#fs, indexPath(this.#path), this.#index.encode(), false);
+    } catch {
+      // As above.
+    }
+  }
+
   /** A write failed in the middle: what came of it is cut away, so that the file ends with a whole record. */
   #takeBack(fd: number, cause: unknown): never {
     try {
       this.#fs.truncate(fd, this.#end);
+      this.#room.reset(this.#end);
     } catch (truncateCause) {
       throw this.#fail(
         "ESC_LOG_SYNC_FAILED",
@@ -223,7 +269,13 @@ export class SegmentedLog {
         truncateCause,
       );
     }
-    throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: a write failed (${describe(cause)}).`, { cause });
+    throw this.#writeFailed("a write failed", cause);
+  }
+
+  #writeFailed(what: string, cause: unknown): EscError {
+    const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+    const advice = full ? " The disk is full: make space, or limit what is kept (storage.retention)." : "";
+    return new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: ${what} (${describe(cause)}).${advice}`, { cause });
   }
 
   #fail(code: string, what: string, cause: unknown): EscError {

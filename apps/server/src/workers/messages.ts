@@ -1,7 +1,7 @@
 /** What the main thread and its workers tell each other. Events never go this way. */
 import type { ArenaHandle } from "@esc/arena";
 import type { LaneName } from "@esc/events";
-import type { Recovery } from "@esc/storage";
+import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
 /** What every worker starts with. */
@@ -35,7 +35,7 @@ export type WorkerMessage =
   | {
       readonly type: "log-state";
       readonly lane: string;
-      readonly state: "writing" | "waiting" | "failed";
+      readonly state: LogState["kind"];
       readonly message: string;
     }
   | { readonly type: "quiet" }
