@@ -66,14 +66,15 @@ export class DirectoryLock {
 /** Makes the entry; the system allows it once. */
 function announce(dir: string, folder: string, entry: string): void {
   for (let tries = 1; ; tries++) {
+    // Outside: a file where the folder should be says EEXIST too, and nobody has the directory then.
+    makeDirectory(folder);
     try {
-      makeDirectory(folder);
       closeSync(openSync(join(folder, entry), "wx", 0o640));
       return;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EEXIST") throw locked(dir, entry);
-      // The folder was given back by its owner in between, and again; or its path leads nowhere.
+      // The folder was given back by its owner in between, and again.
       if (code !== "ENOENT" || tries === MOST_TRIES) throw error;
     }
   }
