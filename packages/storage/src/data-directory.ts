@@ -77,6 +77,9 @@ export interface LogCheck {
  */
 export function checkLog({ lane, dir }: LaneLog): LogCheck {
   const files = listSegments(dir);
+  const last = files.at(-1);
+  // Asked for before the segments are read: a writer may go on meanwhile.
+  const durable = last === undefined ? 1 : durableBy(indexPath(last.path), last.firstSequence);
   const scanner = new RecordScanner();
   const segments = files.map(({ path, firstSequence }) => checkSegment(path, firstSequence, scanner));
   const problems = segments.flatMap((segment, index) => [
@@ -85,7 +88,7 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
         `${path} at byte ${offset}: ${reason} (${bytes} bytes, sequences from ${missingFrom}${missingTo === undefined ? "" : ` to ${missingTo}`})`,
     ),
     ...problemsBefore(files[index + 1], segment),
-    ...(index === files.length - 1 ? problemsAtEnd(files[index] as SegmentFile, segment) : []),
+    ...(index === files.length - 1 ? problemsAtEnd(segment, durable) : []),
   ]);
   const good = segments.filter((segment) => segment.records > 0);
   return {
@@ -145,8 +148,7 @@ function summaryOf({ path, firstSequence, bytes }: SegmentFile): SegmentSummary 
 }
 
 /** What the last segment's index says was durable, and isn't there. */
-function problemsAtEnd({ path, firstSequence }: SegmentFile, { nextSequence }: SegmentCheck): string[] {
-  const durable = durableBy(indexPath(path), firstSequence);
+function problemsAtEnd({ path, nextSequence }: SegmentCheck, durable: number): string[] {
   if (durable <= nextSequence) return [];
   return [`${path}: sequences ${nextSequence} to ${durable - 1} were durable at its end, and are gone`];
 }
