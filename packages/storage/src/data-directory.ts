@@ -5,7 +5,7 @@ import { EscError } from "@esc/events";
 import { RecordScanner } from "./record-scanner.ts";
 import { checkSegment, type SegmentCheck } from "./segment-check.ts";
 import { indexPath, listSegments, quarantinePath, type SegmentFile } from "./segment-files.ts";
-import { readSummary, SegmentIndex, type SegmentSummary } from "./segment-index.ts";
+import { durableBy, readSummary, SegmentIndex, type SegmentSummary } from "./segment-index.ts";
 
 /** The folder of the dead letters beside the lanes' folders. */
 export const DEAD_LETTERS = "dead-letters";
@@ -77,6 +77,9 @@ export interface LogCheck {
  */
 export function checkLog({ lane, dir }: LaneLog): LogCheck {
   const files = listSegments(dir);
+  const last = files.at(-1);
+  // Asked for before the segments are read: a writer may go on meanwhile.
+  const durable = last === undefined ? 1 : durableBy(indexPath(last.path), last.firstSequence);
   const scanner = new RecordScanner();
   const segments = files.map(({ path, firstSequence }) => checkSegment(path, firstSequence, scanner));
   const problems = segments.flatMap((segment, index) => [
@@ -85,6 +88,7 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
         `${path} at byte ${offset}: ${reason} (${bytes} bytes, sequences from ${missingFrom}${missingTo === undefined ? "" : ` to ${missingTo}`})`,
     ),
     ...problemsBefore(files[index + 1], segment),
+    ...(index === files.length - 1 ? problemsAtEnd(segment, durable) : []),
   ]);
   const good = segments.filter((segment) => segment.records > 0);
   return {
@@ -141,6 +145,12 @@ function summaryOf({ path, firstSequence, bytes }: SegmentFile): SegmentSummary 
   const index = new SegmentIndex(firstSequence);
   checkSegment(path, firstSequence, new RecordScanner(), index);
   return index.summary;
+}
+
+/** What the last segment's index says was durable, and isn't there. */
+function problemsAtEnd({ path, nextSequence }: SegmentCheck, durable: number): string[] {
+  if (durable <= nextSequence) return [];
+  return [`${path}: sequences ${nextSequence} to ${durable - 1} were durable at its end, and are gone`];
 }
 
 /** What doesn't fit between a segment and the one that follows it. */

@@ -17,7 +17,7 @@ import {
   type SegmentFile,
   segmentName,
 } from "./segment-files.ts";
-import { readIndex, readSummary, SegmentIndex, type SegmentSummary } from "./segment-index.ts";
+import { durableBy, readIndex, SegmentIndex, type SegmentSummary } from "./segment-index.ts";
 
 /** Sequences that no segment holds although they were written. */
 export interface MissingSequences {
@@ -168,12 +168,6 @@ function firstSequenceIn(path: string): number {
     closeSync(fd);
   }
   return Number(sequence.readBigUInt64LE());
-}
-
-/** Sequence up to which an index says that records were durable; 1 when it says nothing. */
-function durableBy(path: string, firstSequence: number): number {
-  const known = readSummary(path, firstSequence);
-  return known?.synced ? known.nextSequence : 1;
 }
 
 /**

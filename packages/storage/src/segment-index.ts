@@ -287,6 +287,12 @@ export function readSummary(path: string, firstSequence: number): SegmentSummary
   }
 }
 
+/** Sequence up to which an index says that its segment's records were durable; 1 when it says nothing. */
+export function durableBy(path: string, firstSequence: number): number {
+  const known = readSummary(path, firstSequence);
+  return known?.synced ? known.nextSequence : 1;
+}
+
 /** A whole index file; undefined as with {@link readSummary}. */
 export function readIndex(path: string, firstSequence: number): SegmentIndex | undefined {
   try {
