@@ -6,29 +6,12 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { main } from "assemblyscript/asc";
+import { compilerOptions } from "./options.mjs";
 
 const files = new Map();
-const { error, stderr } = await main(
-  [
-    "assembly/index.ts",
-    "--outFile",
-    "kernel.wasm",
-    "-O3",
-    "--noAssert",
-    "--runtime",
-    "stub",
-    "--importMemory",
-    "--sharedMemory",
-    "--initialMemory",
-    "1",
-    "--maximumMemory",
-    "65536",
-    "--enable",
-    "threads,simd,bulk-memory",
-    "--noExportMemory",
-  ],
-  { writeFile: (name, contents) => void files.set(name, contents) },
-);
+const { error, stderr } = await main(["assembly/index.ts", "--outFile", "kernel.wasm", ...compilerOptions], {
+  writeFile: (name, contents) => void files.set(name, contents),
+});
 if (error) {
   process.stderr.write(`${stderr.toString()}${error.message}\n`);
   process.exit(1);

@@ -224,7 +224,10 @@ export function mayClaim(ring: usize, producer: u32): bool {
   return true;
 }
 
-/** Says that space is wanted: the next consumer that moves wakes the parkers. Look for space once more afterwards. */
+/**
+ * Says that space is wanted: the next consumer that moves wakes the parkers. Prepare the parker before, or that wake-up
+ * finds nobody; look for space once more afterwards.
+ */
 export function wantSpace(ring: usize): void {
   atomic.store<i32>(ring + SPACE_WANTED, 1);
 }

@@ -152,9 +152,9 @@ test("who waits for space is woken when a consumer moves, and only then", async 
   const parker = Parker.create(arena, "parker");
   ring.wakeOnSpace(parker);
   while (producer.append(input(100)));
+  parker.prepare();
   ring.wantSpace();
   expect(producer.append(input(100))).toBe(false);
-  parker.prepare();
   let woken = false;
   const sleep = parker.parkAsync(10_000).then(() => {
     woken = true;

@@ -112,7 +112,11 @@ export class RecordRing {
     if (done === 0) throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes 8 parkers per reason already.`);
   }
 
-  /** Asks to be woken for space. Try to claim once more after it, or the wake-up may have been before it. */
+  /**
+   * Asks to be woken for space, once. {@link Parker.prepare} goes before it: a consumer that takes the wish and finds
+   * nobody parked wakes nobody, and later ones don't know of it. Try to claim once more after it, or the wake-up may
+   * have been before it.
+   */
   wantSpace(): void {
     this.#kernel.wantSpace(this.address);
   }

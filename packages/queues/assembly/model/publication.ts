@@ -1,0 +1,49 @@
+// Producers of one ring, for the explorer. Records of 40 bytes; the payload tells who wrote it.
+//
+// | offset | what |
+// |---|---|
+// | 0 | the ring's control block |
+// | 3840 | its data, 256 bytes: room for six records |
+// | 4096 + 8·i | payload of producer i |
+// | 8192 | CRC-32 tables |
+
+import { initCrcTable } from "@esc/events/assembly/crc32";
+import { append, sealRecord } from "../append";
+import {
+  RING_CONTROL_BYTES, addProducer, addressOf, claimPosition, claimSequence, claimWord, mayClaim, publish, published,
+  publishedSequence, ringInit, tryClaim,
+} from "../ring";
+
+const DATA: usize = RING_CONTROL_BYTES;
+const CAPACITY: u32 = 256;
+const PAYLOADS: usize = 4096;
+const CRC: usize = 8192;
+const PRODUCERS: u32 = 3;
+const PAYLOAD_BYTES: u32 = 8;
+const RECORD_BYTES: u32 = 40;
+
+export function setup(base: usize): void {
+  initCrcTable(base + CRC);
+  ringInit(base, CAPACITY, base + DATA, 1);
+  for (let i: u32 = 0; i < PRODUCERS; i++) {
+    addProducer(base);
+    store<u64>(base + PAYLOADS + (i << 3), 0xa0 + i);
+  }
+}
+
+/** Appends `count` records. */
+export function producer(base: usize, index: u32, count: u32): void {
+  const payload = base + PAYLOADS + (index << 3);
+  for (let i: u32 = 0; i < count; i++) {
+    while (append(base, index, base + CRC, 7, 2, 0, 0, 0, 0, 0, 0, payload, PAYLOAD_BYTES) == 0) {}
+  }
+}
+
+/** Fills and publishes the claim of a record that nobody contends for: the `index`-th. */
+export function publisher(base: usize, index: u32): void {
+  const start = <u64>index * RECORD_BYTES;
+  const record = addressOf(base, start);
+  store<u64>(record + 32, 0xa0 + index);
+  sealRecord(record, RECORD_BYTES, index + 1, 7, 0, 0, 2, 0, base + CRC);
+  publish(base, index, start, start + RECORD_BYTES, index + 2);
+}

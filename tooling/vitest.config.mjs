@@ -1,0 +1,3 @@
+import { suite } from "./vitest/preset.mjs";
+
+export default suite({ include: ["**/*.test.mjs"] });
