@@ -5,6 +5,7 @@ import * as ring from "./ring";
 
 export { addConsumer, addProducer, removeConsumer, wakeOnDurable, wakeOnPublish, wakeOnSpace, wantSpace } from "./ring";
 export { unpark } from "./parker";
+export * from "./dedup-face";
 
 export function ringInit(address: usize, capacity: u32, data: usize, sequence: f64): void {
   ring.ringInit(address, capacity, data, <u64>sequence);
