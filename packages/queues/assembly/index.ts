@@ -19,6 +19,7 @@ export {
   SPSC_SLOTS_BYTES, slotsAvailable, slotsDepth, slotsFree, slotsInit, slotsLeave, slotsParker, slotsPop, slotsPublish,
   slotsPush, slotsRelease, slotsReleaseEvery, slotsTake,
 } from "./spsc-slots";
+export * from "./dedup-face";
 
 export function ringInit(address: usize, kind: u32, capacity: u32, data: usize, sequence: f64): void {
   ring.ringInit(address, kind, capacity, data, <u64>sequence);

@@ -1,4 +1,7 @@
 export { Claim } from "./claim.ts";
+export { Deduplicator, type DeduplicatorParticipant } from "./deduplicator.ts";
+export type { DeduplicatorOptions } from "./deduplicator-options.ts";
+export type { DeduplicatorGeneration, DeduplicatorStatistics } from "./deduplicator-statistics.ts";
 export type { FramedRingOptions, ReaderOptions } from "./framed-ring.ts";
 export { MpmcSlots } from "./mpmc-slots.ts";
 export { MpscRing } from "./mpsc-ring.ts";
