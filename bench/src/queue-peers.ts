@@ -7,9 +7,7 @@
  *
  * A peer's figures bear the names of the cases below, so that they can be put beside ours.
  */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { type Figure, parseFigure, type Spread, spread } from "./figure.ts";
+import { checkOptions, type Result, type RunOptions, runDriver } from "./driver-run.ts";
 import { missing, type PeerSource, peerCommand } from "./peer-program.ts";
 
 /** What each case does is told in bench/README.md. */
@@ -32,13 +30,9 @@ export type PeerCase =
 export type PeerName = keyof typeof PEERS;
 
 /** A figure of a peer, summed up. */
-export interface PeerResult extends Figure, Spread {}
+export type PeerResult = Result;
 
-export interface PeerOptions {
-  /** Measured runs of each case; default 5. */
-  readonly runs?: number;
-  /** About how long a run lasts; default 1. */
-  readonly seconds?: number;
+export interface PeerOptions extends RunOptions {
   /** One case only; all that the peer has unless given. */
   readonly case?: PeerCase;
 }
@@ -132,9 +126,6 @@ export function available(): AvailablePeer[] {
   });
 }
 
-/** For a start and the warm-up. Who takes longer than this and ten times the asked time hangs, and is killed. */
-const SET_UP_SECONDS = 60;
-
 /**
  * Builds the peer where that is needed, runs each case in a process of its own (what a compiler at run time learned from
  * one case is no help or hindrance in the next) and returns a result per case, three of a latency: p50, p99, p99.9.
@@ -142,30 +133,16 @@ const SET_UP_SECONDS = 60;
  * warm-up and `runs` × `seconds`.
  */
 export async function runPeer(name: PeerName, options: PeerOptions = {}): Promise<PeerResult[]> {
-  const { runs = 5, seconds = 1, case: only } = options;
-  if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`runs must be a whole number from 1, not ${runs}`);
-  if (!(seconds >= 0.01 && seconds <= 60)) throw new RangeError(`seconds must be from 0.01 to 60, not ${seconds}`);
+  const { case: only } = options;
+  checkOptions(options);
   const { source, cases }: Peer = PEERS[name];
   if (only !== undefined && !cases.includes(only))
     throw new RangeError(`${name} has no case ${only}: ${cases.join(", ")}`);
   const absent = missing(source);
   if (absent !== undefined) throw new Error(`${name} is ${absent}`);
-  const [file, ...args] = await peerCommand(source);
+  const command = await peerCommand(source);
   const results: PeerResult[] = [];
-  for (const one of only === undefined ? cases : [only]) {
-    const { stdout } = await promisify(execFile)(
-      file,
-      [...args, "--runs", String(runs), "--seconds", String(seconds), "--case", one],
-      { timeout: (SET_UP_SECONDS + runs * seconds * 10) * 1_000, killSignal: "SIGKILL" },
-    );
-    const figures = stdout
-      .split("\n")
-      .filter((line) => line !== "")
-      .map(parseFigure);
-    if (figures.length === 0 || figures.some((figure) => figure.case !== one)) {
-      throw new Error(`${name} printed something else than figures of ${one}: ${stdout}`);
-    }
-    results.push(...figures.map((figure) => ({ ...figure, ...spread(figure.runs) })));
-  }
+  for (const one of only === undefined ? cases : [only])
+    results.push(...(await runDriver(name, command, one, options)));
   return results;
 }

@@ -17,7 +17,7 @@ export function machineLine(versions: readonly string[] = []): string {
 const SCALES: Readonly<Record<Unit, readonly [number, string]>> = { "items/s": [1e6, " M/s"], ns: [1, " ns"] };
 
 /** Three digits that matter, never an exponent. */
-function digits(value: number): string {
+export function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -50,6 +50,11 @@ export function markdownTable(figures: readonly Figure[], baseline?: string): st
       rows.push([...cells, ...(baseline ? [compared] : [])]);
     }
   }
+  return table(rows);
+}
+
+/** A Markdown table; the first row is its head. */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   const lines = rows.map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
   lines.splice(1, 0, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`);

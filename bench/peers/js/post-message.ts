@@ -5,7 +5,7 @@
 import { isMainThread, MessageChannel, type MessagePort, workerData } from "node:worker_threads";
 import { type MeasureOptions, measureLatency, measureRate, type Trips } from "../../src/measure.ts";
 import { drive } from "./driver.ts";
-import { type Outcome, type Role, serveRuns, TwoThreads } from "./two-threads.ts";
+import { type Outcome, PinnedThreads, type Role, serveRuns } from "./pinned-threads.ts";
 
 const CAPACITY = 8_192;
 const ROUND_TRIP_BYTES = 64;
@@ -126,7 +126,7 @@ if (isMainThread) {
     // Two sleepers on two CPUs are woken slowly: on a virtual machine a pinned round trip takes three times as long. So
     // round trips are left to the scheduler, as they are in any program; items go faster pinned.
     const pinned = kind === "items";
-    return new TwoThreads(new URL(import.meta.url), shared, { ports: [port1, port2], pinned });
+    return new PinnedThreads(new URL(import.meta.url), shared, { ports: [port1, port2], pinned });
   };
   const across = (name: string, batch: number, doublesPerItem: number) => async (options: MeasureOptions) => {
     await using threads = pair("items", batch, doublesPerItem);

@@ -5,7 +5,7 @@ import { RingBuffer } from "ringbuf.js";
 import { type MeasureOptions, measureRate } from "../../src/measure.ts";
 import { pinThread } from "../../src/pin-thread.ts";
 import { drive } from "./driver.ts";
-import { idle, type Outcome, serveRuns, TwoThreads } from "./two-threads.ts";
+import { idle, type Outcome, PinnedThreads, serveRuns } from "./pinned-threads.ts";
 
 const CAPACITY = 8_192;
 
@@ -71,7 +71,7 @@ if (isMainThread) {
   const across = (name: string, batch: number, doublesPerItem: number) => async (options: MeasureOptions) => {
     const ring = storage(CAPACITY * doublesPerItem);
     const shared: Shared = { ring, batch: batch * doublesPerItem, doublesPerItem };
-    await using threads = new TwoThreads(new URL(import.meta.url), shared);
+    await using threads = new PinnedThreads(new URL(import.meta.url), shared);
     return await measureRate(named(name), async (count) => (await threads.run(count))[1].seconds, options);
   };
   const pairs = (options: MeasureOptions) => {

@@ -17,6 +17,8 @@ export interface Overrun {
 }
 
 const NOTHING = 0x8000_0000;
+/** More records than a ring holds. A small integer: V8 boxes infinity where it is handed on. */
+const NO_LIMIT = 0x3fff_ffff;
 
 export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposable {
   /** Which of the ring's consumers this is. */
@@ -83,7 +85,7 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
    * @returns how many there were, 0 when none.
    * @throws what the handler throws: the record it threw at counts as passed.
    */
-  read(handler: RecordHandler, limit = Number.POSITIVE_INFINITY): number {
+  read(handler: RecordHandler, limit = NO_LIMIT): number {
     let handled = 0;
     // Twice: once more behind the ring's end.
     for (let piece = 0; piece < 2 && handled < limit; piece++) {

@@ -1,6 +1,6 @@
 /**
- * Two pinned worker threads that start together, for the drivers in JavaScript: the producer has the first CPU, the
- * consumer the second. The main thread only waits.
+ * Pinned worker threads that start together, for the drivers in JavaScript: the producer has the first CPU, the consumer
+ * the second, a second producer the third or, where there is none, the first. The main thread only waits.
  */
 import { type MessagePort, parentPort, Worker, workerData } from "node:worker_threads";
 import { pinThread } from "../../src/pin-thread.ts";
@@ -12,10 +12,14 @@ export interface Outcome {
   readonly samples?: Float64Array;
 }
 
-export type Role = "producer" | "consumer";
+/** In the order of their CPUs. */
+const ROLES = ["producer", "consumer", "second producer"] as const;
+export type Role = (typeof ROLES)[number];
 
 interface Start<T> {
   readonly role: Role;
+  /** How many start together. */
+  readonly threads: number;
   /** Two words: how many arrived, how many runs have begun. */
   readonly line: Int32Array;
   readonly shared: T;
@@ -23,32 +27,35 @@ interface Start<T> {
   readonly pinned: boolean;
 }
 
-/** How a pair is set up. */
-export interface PairOptions {
+/** How they are set up. */
+export interface ThreadsOptions {
+  /** 2, a producer and a consumer, unless given; 3: a second producer. */
+  readonly threads?: 2 | 3;
   /** Given away, one to each; a worker finds its own in `workerData.port`. */
   readonly ports?: readonly [MessagePort, MessagePort];
   /** Each on a CPU of its own; default true. */
   readonly pinned?: boolean;
 }
 
-/** A pair of workers that run `file` and serve with `serveRuns`. */
-export class TwoThreads<T> implements AsyncDisposable {
-  readonly #workers: readonly [Worker, Worker];
+/** Workers that run `file` and serve with `serveRuns`. */
+export class PinnedThreads<T> implements AsyncDisposable {
+  readonly #workers: readonly Worker[];
 
-  /** `shared` goes to both. */
-  constructor(file: URL, shared: T, { ports, pinned = true }: PairOptions = {}) {
+  /** `shared` goes to all. */
+  constructor(file: URL, shared: T, { threads = 2, ports, pinned = true }: ThreadsOptions = {}) {
     const line = new Int32Array(new SharedArrayBuffer(8));
-    const start = (role: Role, port: MessagePort | undefined) =>
-      new Worker(file, {
-        workerData: { role, line, shared, port, pinned } satisfies Start<T>,
+    this.#workers = ROLES.slice(0, threads).map((role, i) => {
+      const port = ports?.[i];
+      return new Worker(file, {
+        workerData: { role, threads, line, shared, port, pinned } satisfies Start<T>,
         transferList: port === undefined ? [] : [port],
       });
-    this.#workers = [start("producer", ports?.[0]), start("consumer", ports?.[1])];
+    });
   }
 
-  /** One run of both; [producer's outcome, consumer's]. Rejects when a thread throws. */
-  run(count: number): Promise<[Outcome, Outcome]> {
-    const [producer, consumer] = this.#workers.map(
+  /** One run of all; [producer's outcome, consumer's]. Rejects when a thread throws. */
+  async run(count: number): Promise<readonly [Outcome, Outcome]> {
+    const outcomes = this.#workers.map(
       (worker) =>
         new Promise<Outcome>((resolve, reject) => {
           worker.once("message", (outcome: Outcome) => {
@@ -58,8 +65,10 @@ export class TwoThreads<T> implements AsyncDisposable {
           worker.once("error", reject);
           worker.postMessage(count);
         }),
-    ) as [Promise<Outcome>, Promise<Outcome>];
-    return Promise.all([producer, consumer]);
+    );
+    const [producer, consumer] = await Promise.all(outcomes);
+    if (producer === undefined || consumer === undefined) throw new Error("a pair has two sides");
+    return [producer, consumer];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,12 +80,12 @@ export class TwoThreads<T> implements AsyncDisposable {
 export function serveRuns<T>(
   job: (role: Role, shared: T) => (count: number, startTogether: () => void) => Outcome | Promise<Outcome>,
 ): void {
-  const { role, line, shared, pinned } = workerData as Start<T>;
-  if (pinned) pinThread(role === "producer" ? 0 : 1);
+  const { role, threads, line, shared, pinned } = workerData as Start<T>;
+  if (pinned) pinThread(ROLES.indexOf(role));
   const run = job(role, shared);
   const startTogether = () => {
     const begun = Atomics.load(line, 1);
-    if (Atomics.add(line, 0, 1) === 1) {
+    if (Atomics.add(line, 0, 1) === threads - 1) {
       Atomics.store(line, 0, 0);
       Atomics.add(line, 1, 1);
     }
