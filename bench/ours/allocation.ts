@@ -12,6 +12,7 @@ import {
   BackoffWaitStrategy,
   BlockingWaitStrategy,
   BusySpinWaitStrategy,
+  Deduplicator,
   MpmcSlots,
   MpscRing,
   MpscSlots,
@@ -197,6 +198,36 @@ function poolBatches(): Operation {
   };
 }
 
+/** A million ids live; the clock forgets as many as come. */
+function dedup(): Operation {
+  const options = { capacity: 1_000_000, windowMs: 1_000_000, threads: 4 };
+  const set = Deduplicator.create(Arena.create({ bytes: Deduplicator.bytesFor(options) }), "dedup", options);
+  const id = new Uint8Array(16);
+  const words = new Uint32Array(id.buffer);
+  let next = 0;
+  return (count) => {
+    for (let i = 0; i < count; i++) {
+      words[0] = Math.imul(++next, 0x9e3779b1);
+      if (!set.checkAndInsert(id, next) || !set.has(id, next)) throw new Error("wrong result");
+    }
+  };
+}
+
+function dedupBatches(): Operation {
+  const options = { capacity: 1_000_000, windowMs: 1_000_000, threads: 4 };
+  const set = Deduplicator.create(Arena.create({ bytes: Deduplicator.bytesFor(options) }), "dedup batches", options);
+  const ids = new Uint8Array(16 * BATCH);
+  const words = new Uint32Array(ids.buffer);
+  const flags = new Uint8Array(BATCH);
+  let next = 0;
+  return (count) => {
+    for (let i = 0; i < count; i += BATCH) {
+      for (let k = 0; k < BATCH; k++) words[4 * k] = Math.imul(++next, 0x9e3779b1);
+      if (set.checkAndInsertMany(ids, next, flags) !== BATCH) throw new Error("wrong result");
+    }
+  };
+}
+
 /** Shows that what is allocated would be seen. */
 function control(): Operation {
   const kept: { value: number }[] = [{ value: 0 }];
@@ -220,6 +251,8 @@ const OPERATIONS: Readonly<Record<string, () => Operation>> = {
   "wait strategies, ready": waits,
   "BlockPool acquire, write, read, release": poolPairs,
   "BlockPool acquireMany, releaseMany of 64, per block": poolBatches,
+  "Deduplicator checkAndInsert, has": dedup,
+  "Deduplicator checkAndInsertMany of 64, per id": dedupBatches,
   "control: an object per operation": control,
 };
 

@@ -4,6 +4,7 @@
  * variant in the program's.
  */
 import { drive } from "../peers/js/driver.ts";
+import { dedupCases } from "./dedup.ts";
 import { mpscCases } from "./mpsc.ts";
 import { oneThreadCases } from "./one-thread.ts";
 import { poolCases } from "./pool.ts";
@@ -18,4 +19,5 @@ await drive({
   ...mpscCases,
   ...roundTripCases,
   ...poolCases,
+  ...dedupCases,
 });

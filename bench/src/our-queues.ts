@@ -24,6 +24,11 @@ export const OUR_CASES = [
   "pool-acquire-release",
   "pool-pairs",
   "pool-64-held",
+  "dedup-fill-1M",
+  "dedup-insert-1M",
+  "dedup-insert-1M/one",
+  "dedup-hit-1M",
+  "dedup-hit-1M/hasMany",
 ] as const;
 
 export type OurCase = (typeof OUR_CASES)[number];
