@@ -10,7 +10,7 @@
 // 120 bytes behind itself. A loop keeps the last 8 vectors in registers, and each new one takes from them what flips it.
 // What is left then, 128 bytes that nothing has moved forward, goes through the tables.
 
-import { crcBlock } from "./crc32";
+import { crcWords } from "./crc32";
 
 /** What one turn of the loop takes; `foldCrc` takes multiples of it. */
 export const FOLD_BYTES: u32 = 128;
@@ -45,6 +45,13 @@ function before11(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20);
 }
 
+/** The register, which was `c`, after the bytes of a vector. */
+// @ts-ignore: decorator
+@inline
+function crcVector(table: usize, v: v128, c: u32): u32 {
+  return crcWords(table, <u64>i64x2.extract_lane(v, 0), <u64>i64x2.extract_lane(v, 1), c);
+}
+
 /** The register after the `n` bytes at `p`, a multiple of 128 and 256 at least, which begin with the register `c`. */
 export function foldCrc(table: usize, p: usize, n: u32, c: u32): u32 {
   const none = i32x4.splat(0);
@@ -72,20 +79,20 @@ export function foldCrc(table: usize, p: usize, n: u32, c: u32): u32 {
   } while (p < last);
   // The last 128 bytes take what flips them, and flip nothing.
   c = 0;
-  c = crcBlock(table, fold(v128.load(p), h0, h1, h2, h3, h5, h6), c);
+  c = crcVector(table, fold(v128.load(p), h0, h1, h2, h3, h5, h6), c);
   h0 = none;
-  c = crcBlock(table, fold(v128.load(p, 16), h1, h2, h3, h4, h6, h7), c);
+  c = crcVector(table, fold(v128.load(p, 16), h1, h2, h3, h4, h6, h7), c);
   h1 = none;
-  c = crcBlock(table, fold(v128.load(p, 32), h2, h3, h4, h5, h7, h0), c);
+  c = crcVector(table, fold(v128.load(p, 32), h2, h3, h4, h5, h7, h0), c);
   h2 = none;
-  c = crcBlock(table, fold(v128.load(p, 48), h3, h4, h5, h6, h0, h1), c);
+  c = crcVector(table, fold(v128.load(p, 48), h3, h4, h5, h6, h0, h1), c);
   h3 = none;
-  c = crcBlock(table, fold(v128.load(p, 64), h4, h5, h6, h7, h1, h2), c);
+  c = crcVector(table, fold(v128.load(p, 64), h4, h5, h6, h7, h1, h2), c);
   h4 = none;
-  c = crcBlock(table, fold(v128.load(p, 80), h5, h6, h7, h0, h2, h3), c);
+  c = crcVector(table, fold(v128.load(p, 80), h5, h6, h7, h0, h2, h3), c);
   h5 = none;
-  c = crcBlock(table, fold(v128.load(p, 96), h6, h7, h0, h1, h3, h4), c);
+  c = crcVector(table, fold(v128.load(p, 96), h6, h7, h0, h1, h3, h4), c);
   h6 = none;
-  c = crcBlock(table, fold(v128.load(p, 112), h7, h0, h1, h2, h4, h5), c);
+  c = crcVector(table, fold(v128.load(p, 112), h7, h0, h1, h2, h4, h5), c);
   return c;
 }

@@ -16,6 +16,8 @@ import { FOLD_BYTES, foldCrc } from "./crc32-fold";
 export const CRC_TABLE_BYTES: usize = 16 * 256 * 4;
 /** From here on folding pays: its 8 vectors have to go through the tables in the end. */
 const FOLD_FROM: u32 = 256;
+/** The register before the first byte. What it is behind the last one, inverted, is the CRC. */
+export const CRC_START: u32 = 0xffffffff;
 
 /** Fills the tables at `table`. Once, before any other thread uses them. */
 export function initCrcTable(table: usize): void {
@@ -33,9 +35,15 @@ export function initCrcTable(table: usize): void {
 }
 
 /** The CRC-32 of the `n` bytes at `p`. Unaligned addresses are fine; nothing outside of the bytes is read. */
+// @ts-ignore: decorator
+@inline
 export function crc32(table: usize, p: usize, n: u32): u32 {
-  let c: u32 = 0xffffffff;
-  if (n < 8) return ~crcBytes(table, p, n, c);
+  return ~crcOver(table, p, n, CRC_START);
+}
+
+/** The register, which was `c`, after the `n` bytes at `p`. */
+export function crcOver(table: usize, p: usize, n: u32, c: u32): u32 {
+  if (n < 8) return crcBytes(table, p, n, c);
   const head = n & 7;
   if (head != 0) {
     const x = (load<u64>(p) ^ <u64>c) << <u64>((8 - head) << 3);
@@ -58,7 +66,26 @@ export function crc32(table: usize, p: usize, n: u32): u32 {
     c = block16(table, p, c);
     p += 16;
   }
-  return ~c;
+  return c;
+}
+
+/** The register, which was `c`, after the 8 bytes of a word. */
+// @ts-ignore: decorator
+@inline
+export function crcWord(table: usize, word: u64, c: u32): u32 {
+  return block8(table, <u32>word ^ c, <u32>(word >> 32));
+}
+
+/** The register, which was `c`, after the 16 bytes of two words. */
+// @ts-ignore: decorator
+@inline
+export function crcWords(table: usize, first: u64, second: u64, c: u32): u32 {
+  const w = <u32>first ^ c;
+  const x = <u32>(first >> 32);
+  return (
+    (after8(table, x & 255, (x >>> 8) & 255, (x >>> 16) & 255, x >>> 24) ^ block8(table, <u32>second, <u32>(second >> 32))) ^
+    after12(table, w & 255, (w >>> 8) & 255, (w >>> 16) & 255, w >>> 24)
+  );
 }
 
 /** Fewer than 8 bytes. */
@@ -78,6 +105,13 @@ function crcBytes(table: usize, p: usize, n: u32, c: u32): u32 {
 @inline
 function slot(table: usize, byte: u32): usize {
   return table + (byte << 2);
+}
+
+/** What the first byte of two words adds to the register, as if all others were 0. */
+// @ts-ignore: decorator
+@inline
+export function crcFirstOf16(table: usize, byte: u32): u32 {
+  return load<u32>(slot(table, byte), 15 << 10);
 }
 
 // What 4 bytes become that end 0, 4, 8 or 12 bytes before their block does. The table's offset is part of the load.
@@ -141,20 +175,6 @@ function block16(table: usize, p: usize, c: u32): u32 {
     (after8(table, load<u8>(p, 4), load<u8>(p, 5), load<u8>(p, 6), load<u8>(p, 7)) ^
       (after4(table, load<u8>(p, 8), load<u8>(p, 9), load<u8>(p, 10), load<u8>(p, 11)) ^
         after0(table, load<u8>(p, 12), load<u8>(p, 13), load<u8>(p, 14), load<u8>(p, 15)))) ^
-    after12(table, w & 255, (w >>> 8) & 255, (w >>> 16) & 255, w >>> 24)
-  );
-}
-
-/** A block of 16 bytes in a vector. */
-// @ts-ignore: decorator
-@inline
-export function crcBlock(table: usize, v: v128, c: u32): u32 {
-  const low = <u64>i64x2.extract_lane(v, 0);
-  const high = <u64>i64x2.extract_lane(v, 1);
-  const x = <u32>(low >> 32);
-  const w = <u32>low ^ c;
-  return (
-    (after8(table, x & 255, (x >>> 8) & 255, (x >>> 16) & 255, x >>> 24) ^ block8(table, <u32>high, <u32>(high >> 32))) ^
     after12(table, w & 255, (w >>> 8) & 255, (w >>> 16) & 255, w >>> 24)
   );
 }

@@ -43,7 +43,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
-import { markPadding, sealRecord, wrapPadding } from "@esc/queues/assembly/append";
+import { markPadding, sealRecord, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
   publishedSequence, tryClaim,
@@ -76,6 +76,7 @@ const WORD: usize = 24;
 const TAIL: usize = 32;
 const WRITE: usize = 40;
 const SEQUENCE: usize = 48;
+const STAMP: usize = 56;
 
 const COUNT_ACCEPTED: usize = 0;
 const COUNT_DROPPED: usize = 3 * 8;
@@ -414,6 +415,10 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
   const plan = <usize>load<u32>(context + PLAN);
   const crcTable = <usize>load<u32>(context + CRC_TABLE);
   const source = load<u32>(context + SOURCE);
+  for (let i: u32 = 0; i < LANES; i++) {
+    const at = lane(context, i);
+    store<u32>(at + STAMP, stampRegister(load<u64>(at + SEQUENCE), timeNs, crcTable));
+  }
   for (let i: u32 = 0; i < planned; i++) {
     const entry = plan + <usize>i * PLAN_BYTES;
     const frame = <usize>load<u32>(entry);
@@ -432,7 +437,8 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     copyBytes(record + RECORD_HEADER, frame + 7, recordLength - RECORD_HEADER);
     const sequence = load<u64>(at + SEQUENCE);
     const flags = source | (load<u8>(frame + FRAME_LENGTH_BYTES) & CONTROL_ID ? FLAG_ID : 0);
-    sealRecord(record, recordLength, sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags, crcTable);
+    if ((<u32>sequence & 255) == 0) store<u32>(at + STAMP, stampRegister(sequence, timeNs, crcTable));
+    sealRecord(record, recordLength, load<u32>(at + STAMP), sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags, crcTable);
     store<u64>(at + SEQUENCE, sequence + 1);
     store<u64>(at + WRITE, write + size);
   }
