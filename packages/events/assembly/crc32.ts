@@ -44,17 +44,8 @@ export function crc32(table: usize, p: usize, n: u32): u32 {
 /** The register, which was `c`, after the `n` bytes at `p`. */
 export function crcOver(table: usize, p: usize, n: u32, c: u32): u32 {
   if (n < 8) return crcBytes(table, p, n, c);
-  const head = n & 7;
-  if (head != 0) {
-    const x = (load<u64>(p) ^ <u64>c) << <u64>((8 - head) << 3);
-    // Of a register of 4 bytes, the head took its own length; what is left meets the bytes behind it.
-    c = block8(table, <u32>x, <u32>(x >> 32)) ^ (head < 4 ? c >>> (head << 3) : 0);
-    p += head;
-  }
-  if (n & 8) {
-    c = block8(table, load<u32>(p) ^ c, load<u32>(p, 4));
-    p += 8;
-  }
+  c = crcHead(table, p, n, c);
+  p += n & 15;
   if (n >= FOLD_FROM) {
     const folded = n & ~(FOLD_BYTES - 1);
     c = foldCrc(table, p, folded, c);
@@ -69,11 +60,18 @@ export function crcOver(table: usize, p: usize, n: u32, c: u32): u32 {
   return c;
 }
 
-/** The register, which was `c`, after the 8 bytes of a word. */
+/** The register, which was `c`, after the first `n` mod 16 of at least 8 bytes. */
 // @ts-ignore: decorator
 @inline
-export function crcWord(table: usize, word: u64, c: u32): u32 {
-  return block8(table, <u32>word ^ c, <u32>(word >> 32));
+function crcHead(table: usize, p: usize, n: u32, c: u32): u32 {
+  const head = n & 7;
+  if (head != 0) {
+    const x = (load<u64>(p) ^ <u64>c) << <u64>((8 - head) << 3);
+    // Of a register of 4 bytes, the head took its own length; what is left meets the bytes behind it.
+    c = block8(table, <u32>x, <u32>(x >> 32)) ^ (head < 4 ? c >>> (head << 3) : 0);
+  }
+  if (n & 8) c = block8(table, load<u32>(p + head) ^ c, load<u32>(p + head, 4));
+  return c;
 }
 
 /** The register, which was `c`, after the 16 bytes of two words. */

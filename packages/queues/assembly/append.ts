@@ -1,6 +1,6 @@
 // Appending one record from parts that lie anywhere in memory: for producers that have one event at a time.
 
-import { CRC_START, crcFirstOf16, crcOver, crcWord, crcWords } from "@esc/events/assembly/crc32";
+import { CRC_START, crcFirstOf16, crcOver, crcWords } from "@esc/events/assembly/crc32";
 import {
   EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH, RECORD_SEQUENCE,
   RECORD_TIME, copyBytes, padded, zeroPadding,
@@ -36,8 +36,8 @@ export function stampRegister(sequence: u64, timeNs: u64, crcTable: usize): u32 
 }
 
 /**
- * Writes the header of a record whose body is complete; length last but for the CRC, which covers all behind itself.
- * `stamp` is the `stampRegister` of its sequence and time.
+ * Writes the header of a record whose body is complete. The CRC, which covers all behind itself, goes on from the `stamp`
+ * of its sequence and time.
  */
 // @ts-ignore: decorator
 @inline
@@ -45,13 +45,12 @@ export function sealRecord(
   record: usize, length: u32, stamp: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32,
   crcTable: usize,
 ): void {
-  const topic = <u64>hash | (<u64>(topicLength | (priority << 16) | (flags << 24)) << 32);
+  store<u32>(record + RECORD_LENGTH, length);
   store<u64>(record + RECORD_SEQUENCE, sequence);
   store<u64>(record + RECORD_TIME, timeNs);
-  store<u64>(record + RECORD_HASH, topic);
-  const header = crcWord(crcTable, topic, stamp ^ crcFirstOf16(crcTable, <u32>sequence & 255));
-  store<u32>(record + RECORD_CRC, ~crcOver(crcTable, record + RECORD_HEADER, length - RECORD_HEADER, header));
-  store<u32>(record + RECORD_LENGTH, length);
+  store<u64>(record + RECORD_HASH, <u64>hash | (<u64>(topicLength | (priority << 16) | (flags << 24)) << 32));
+  const start = stamp ^ crcFirstOf16(crcTable, <u32>sequence & 255);
+  store<u32>(record + RECORD_CRC, ~crcOver(crcTable, record + RECORD_HASH, length - <u32>RECORD_HASH, start));
 }
 
 /**
