@@ -1,3 +1,3 @@
 import { suite } from "./vitest/preset.mjs";
 
-export default suite({ include: ["**/*.test.mjs"] });
+export default suite({ include: ["**/*.test.{mjs,ts}"] });

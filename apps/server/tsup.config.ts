@@ -1,5 +1,5 @@
 import { library } from "@esc/tooling/tsup";
 
 export default library({
-  entry: ["src/index.ts", "src/cli.ts", "src/workers/ingest.ts", "src/workers/lane.ts", "src/workers/log.ts"],
+  entry: ["src/index.ts", "src/cli.ts", ...["ingest", "lane", "load", "log"].map((name) => `src/workers/${name}.ts`)],
 });

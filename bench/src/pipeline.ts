@@ -7,10 +7,12 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, connect as netConnect, type Socket } from "node:net";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { spread } from "./figure.ts";
+import { machineLine } from "./report.ts";
 
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "5" }, events: { type: "string", default: "10000000" } },
@@ -186,24 +188,20 @@ async function natsDone(_port: number, monitor: number): Promise<void> {
 }
 
 function line({ name, rates, note }: Result, best?: number): string {
-  const sorted = [...rates].sort((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] as number;
-  const spread = `${sorted[0]?.toFixed(2)} to ${sorted.at(-1)?.toFixed(2)}`;
+  const { median, lowest, highest } = spread(rates);
+  const range = `${lowest.toFixed(2)} to ${highest.toFixed(2)}`;
   const ratio = best === undefined ? "" : `, ours is ${(best / median).toFixed(1)}×`;
-  return `${name}: median ${median.toFixed(2)} M events/s (${spread}, ${rates.length} runs)${ratio}${note === undefined ? "" : `; ${note}`}`;
+  return `${name}: median ${median.toFixed(2)} M events/s (${range}, ${rates.length} runs)${ratio}${note === undefined ? "" : `; ${note}`}`;
 }
 
-const medianOf = ({ rates }: Result) => [...rates].sort((a, b) => a - b)[Math.floor(rates.length / 2)] as number;
 const out = (text: string) => process.stdout.write(`${text}\n`);
 
-out(
-  `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.versions.node}`,
-);
+out(machineLine());
 out(`${events} events of 52 bytes (topic ${TOPIC}, 32-byte payload), generator on the same cores`);
 const transactional = await ours("TCP → log (group sync) → processor, transactional", frame(2), 1);
 out(line(transactional));
 out(line(await ours("the same, five priorities mixed", Buffer.concat([0, 1, 2, 3, 4].map(frame)), 5)));
-const best = medianOf(transactional);
+const best = spread(transactional.rates).median;
 const redisMessage = Buffer.from(
   `*5\r\n$4\r\nXADD\r\n$${TOPIC.length}\r\n${TOPIC}\r\n$1\r\n*\r\n$1\r\np\r\n$32\r\n${PAYLOAD}\r\n`,
 );

@@ -6,8 +6,8 @@ import { prepare, root, run } from "./workspace.mjs";
 await prepare();
 const reports = ["packages", "apps"]
   .flatMap((parent) => readdirSync(join(root, parent)).map((name) => join(parent, name)))
-  .concat("tooling")
-  .map((path) => join(root, path, "reports", "test.json"));
+  .concat("tooling", "bench")
+  .map((folder) => join(root, folder, "reports", "test.json"));
 // A suite that dies before it reports must not be counted by what it reported last time.
 for (const report of reports) rmSync(report, { force: true });
 

@@ -9,8 +9,9 @@ import { main } from "assemblyscript/asc";
 import { compilerOptions } from "../kernel/options.mjs";
 import { instrument } from "./instrument.mjs";
 
-const runtimeName = "explore-runtime.ts";
-const runtimeText = readFileSync(new URL("assembly/runtime.ts", import.meta.url), "utf8");
+/** The runtime's directory, under a name of its own wherever the model is. */
+const runtimeName = "explore-runtime";
+const runtime = fileURLToPath(new URL("assembly/runtime", import.meta.url));
 /** Compiled models of this process, by file and planted bug. */
 const compiled = new Map();
 
@@ -37,7 +38,7 @@ async function build(file, plant) {
     // `.wast` is the folded text, the one with places in the source.
     [
       entry,
-      runtimeName,
+      `${runtimeName}/index.ts`,
       "--baseDir",
       baseDir,
       "--outFile",
@@ -48,8 +49,10 @@ async function build(file, plant) {
     ].concat(compilerOptions),
     {
       readFile: (name) => {
-        if (name === runtimeName) return runtimeText;
-        const path = join(baseDir, name);
+        if (sources.has(name)) return sources.get(name);
+        const path = name.startsWith(`${runtimeName}/`)
+          ? join(runtime, name.slice(runtimeName.length))
+          : join(baseDir, name);
         if (!existsSync(path)) return null;
         let text = readFileSync(path, "utf8");
         if (plant && (name === plant.file || name.endsWith(`/${plant.file}`))) {
@@ -64,11 +67,9 @@ async function build(file, plant) {
   );
   if (error) throw new Error(`The model ${entry} does not compile:\n${stderr.toString()}`, { cause: error });
   if (plant && planted !== 1) {
-    throw new Error(
-      `${plant.file}, where the bug is to be planted, was read ${planted} times: name one file of the model`,
-    );
+    throw new Error(`${plant.file}, where the bug is to be planted, is ${planted} files of the model: name one`);
   }
-  return instrument(output.get("model.wast"), { sources, runtime: runtimeName.replace(".ts", "") });
+  return instrument(output.get("model.wast"), { sources, runtime: runtimeName });
 }
 
 function mutated(text, { file, from, to }) {

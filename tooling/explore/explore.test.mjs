@@ -177,6 +177,10 @@ describe("what a model may not do", () => {
     await run([["touchOutside", 124]]);
   });
 
+  test("a stack that is too small for its suspended calls", async () => {
+    await expect(run([["raiseFlagAndNotify"]], { stackBytes: 8 })).rejects.toThrow(/raise stackBytes/);
+  });
+
   test("a thread program that isn't there", async () => {
     await expect(run([["nothing"]])).rejects.toThrow(/exports no function nothing/);
   });
@@ -211,6 +215,6 @@ describe("planted bugs", () => {
   test("must fit exactly once", async () => {
     await expect(run([["trap"]], { plant: { ...plant, from: "atomic.wait<u32>" } })).rejects.toThrow(/occurs 0 times/);
     await expect(run([["trap"]], { plant: { ...plant, from: "atomic.store" } })).rejects.toThrow(/occurs \d+ times/);
-    await expect(run([["trap"]], { plant: { ...plant, file: "assembly/other.ts" } })).rejects.toThrow(/read 0 times/);
+    await expect(run([["trap"]], { plant: { ...plant, file: "assembly/other.ts" } })).rejects.toThrow(/is 0 files/);
   });
 });

@@ -19,11 +19,13 @@ export interface Plant {
 }
 
 export interface ExploreOptions {
-  /** The AssemblyScript file. It exports `setup(base)` and a function for each thread program. */
+  /** The AssemblyScript file. It exports `setup(base, …)` and a function for each thread program. */
   readonly model: URL | string;
   readonly plant?: Plant | undefined;
   /** Memory behind `base` that the model may touch; a multiple of 8 up to 65536. */
   readonly memoryBytes: number;
+  /** What `setup` gets behind `base`. */
+  readonly setup?: readonly number[] | undefined;
   /** Name of each thread's program and what it gets behind `base`; up to 7 threads. */
   readonly threads: readonly (readonly [program: string, ...args: number[]])[];
   /**

@@ -4,7 +4,18 @@
  */
 import binaryen from "binaryen";
 
-/** Where the runtime keeps its flag; see `assembly/runtime.ts`. */
+/** What Node runs and AssemblyScript emits; with more, Binaryen emits types that Node may not know. */
+const features = [
+  "Atomics",
+  "BulkMemory",
+  "BulkMemoryOpt",
+  "MutableGlobals",
+  "NontrappingFPToInt",
+  "SignExt",
+  "SIMD128",
+].reduce((all, name) => all | binaryen.Features[name], 0);
+
+/** Where the runtime keeps its flag; see `assembly/runtime/layout.ts`. */
 const TRACING = 28;
 
 /**
@@ -52,7 +63,13 @@ export function instrument(text, { sources, runtime }) {
     }
     if (inRuntime) return line;
     const access = /^(\s*)\(([a-z0-9]+\.[a-z0-9_.]+)((?: (?:offset|align)=\d+)*)(\)?)\s*$/.exec(line);
-    if (!access) return line;
+    if (!access) {
+      // What isn't recognized must not slip through as code that nobody suspends.
+      if (/^\s*\((memory|(i32|i64|f32|f64|v128)\.(atomic\.)?(load|store|rmw))/.test(line)) {
+        throw new Error(`The explorer can't read this instruction: ${line.trim()}`);
+      }
+      return line;
+    }
     const [, indent, op, immediates, closing] = access;
     const kind = kindOf(op);
     if (!kind) return line;
@@ -68,7 +85,7 @@ export function instrument(text, { sources, runtime }) {
   const module = binaryen.parseText(whole);
   const before = [binaryen.getOptimizeLevel(), binaryen.getShrinkLevel(), binaryen.getDebugInfo()];
   try {
-    module.setFeatures(binaryen.Features.All);
+    module.setFeatures(features);
     binaryen.setOptimizeLevel(2);
     binaryen.setShrinkLevel(0);
     binaryen.setDebugInfo(true);
@@ -85,9 +102,12 @@ export function instrument(text, { sources, runtime }) {
   }
 }
 
+/** The line of source at a place; another package's file is `~lib/…` there and was read from `node_modules/…`. */
 function lineOf(sources, place) {
-  const at = place.lastIndexOf(":");
-  return sources.get(place.slice(0, at))?.split("\n")[Number(place.slice(at + 1)) - 1]?.trim() ?? "";
+  const [, file, line] = /^(?:~lib\/)?(.*):(\d+)$/.exec(place) ?? [];
+  if (file === undefined) return "";
+  const name = sources.has(file) ? file : [...sources.keys()].find((name) => name.endsWith(`/${file}`));
+  return sources.get(name)?.split("\n")[Number(line) - 1]?.trim() ?? "";
 }
 
 const sizes = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 };

@@ -2,8 +2,10 @@
  * The threads of a model over one small memory. A thread runs to its next step and is suspended there by Asyncify, its
  * stack in the same memory; so the memory is the whole state, and is hashed, saved and restored as such.
  *
- * Offsets: `assembly/runtime.ts`.
+ * Offsets: `assembly/runtime/layout.ts`.
  */
+import { ModelView } from "./model-view.mjs";
+
 export const MODEL = 0x40000;
 export const MAX_MODEL_BYTES = 0x10000;
 export const MAX_THREADS = 7;
@@ -52,6 +54,8 @@ export class Machine {
   #memory;
   #exports;
   #threads;
+  /** Calls each thread's program. */
+  #programs;
   #stackBytes;
   #firstArea;
   #stride;
@@ -59,7 +63,7 @@ export class Machine {
   #u8;
   #rewinding = false;
 
-  constructor(program, { memoryBytes, threads, buffered, splitPlain, stackBytes = 2048 }) {
+  constructor(program, { memoryBytes, threads, buffered, splitPlain, setup = [], stackBytes = 2048 }) {
     if (!(memoryBytes > 0 && memoryBytes <= MAX_MODEL_BYTES && memoryBytes % 8 === 0)) {
       throw new RangeError(`memoryBytes is ${memoryBytes}: a multiple of 8 up to ${MAX_MODEL_BYTES}`);
     }
@@ -68,6 +72,7 @@ export class Machine {
     }
     this.#program = program;
     this.#threads = threads;
+    this.memoryBytes = memoryBytes;
     this.#stackBytes = stackBytes;
     this.#firstArea = (MODEL + memoryBytes + 15) & ~15;
     this.#stride = (AREA.stack + stackBytes + 15) & ~15;
@@ -80,13 +85,12 @@ export class Machine {
     u32[FIRST_AREA >> 2] = this.#firstArea;
     u32[AREA_STRIDE >> 2] = this.#stride;
     u32[THREADS >> 2] = threads.length;
-    this.memoryBytes = memoryBytes;
     this.renew();
     for (const name of ["setup", ...threads.map(([program]) => program)]) {
       if (typeof this.#exports[name] !== "function") throw new TypeError(`The model exports no function ${name}`);
     }
     u32[CONTROL.fuel] = 0xffffffff;
-    this.#exports.setup(MODEL);
+    this.#exports.setup(MODEL, ...setup);
     u32[CONTROL.changed] = 0;
     this.#flag(buffered, BUFFERED);
     this.#flag(splitPlain, SPLIT);
@@ -132,6 +136,7 @@ export class Machine {
       },
     };
     this.#exports = new WebAssembly.Instance(this.#program.module, imports).exports;
+    this.#programs = this.#threads.map(([name, ...args]) => this.#exports[name]?.bind(undefined, MODEL, ...args));
     this.#rewinding = false;
     this.#u32[CONTROL.area] = 0;
   }
@@ -198,9 +203,11 @@ export class Machine {
       this.#rewinding = true;
       exports.asyncify_start_rewind(area + AREA.stackTop);
     }
-    const [name, ...args] = this.#threads[thread];
-    exports[name](MODEL, ...args);
+    this.#programs[thread]();
     if (exports.asyncify_get_state() === 1) {
+      if (u32[(area + AREA.stackTop) >> 2] > bottom + this.#stackBytes) {
+        throw new Error(`Thread ${thread} needs a stack of more than ${this.#stackBytes} bytes: raise stackBytes`);
+      }
       exports.asyncify_stop_unwind();
     } else {
       u32[area >> 2] = u32[(area + AREA.buffered) >> 2] > 0 ? ENDING : DONE;
@@ -288,57 +295,5 @@ export class Machine {
 
   get buffer() {
     return this.#memory.buffer;
-  }
-}
-
-/** A DataView that is little-endian unless told otherwise, as WebAssembly's memory is, and can tell who reads what. */
-class ModelView extends DataView {
-  #observe;
-  constructor(buffer, offset, length, observe) {
-    super(buffer, offset, length);
-    this.#observe = observe;
-  }
-  getInt8(at) {
-    this.#observe?.(MODEL + at, 1);
-    return super.getInt8(at);
-  }
-  getUint8(at) {
-    this.#observe?.(MODEL + at, 1);
-    return super.getUint8(at);
-  }
-  getInt16(at, little = true) {
-    this.#observe?.(MODEL + at, 2);
-    return super.getInt16(at, little);
-  }
-  getUint16(at, little = true) {
-    this.#observe?.(MODEL + at, 2);
-    return super.getUint16(at, little);
-  }
-  getInt32(at, little = true) {
-    this.#observe?.(MODEL + at, 4);
-    return super.getInt32(at, little);
-  }
-  getUint32(at, little = true) {
-    this.#observe?.(MODEL + at, 4);
-    return super.getUint32(at, little);
-  }
-  getBigInt64(at, little = true) {
-    this.#observe?.(MODEL + at, 8);
-    return super.getBigInt64(at, little);
-  }
-  getBigUint64(at, little = true) {
-    this.#observe?.(MODEL + at, 8);
-    return super.getBigUint64(at, little);
-  }
-  getFloat32(at, little = true) {
-    this.#observe?.(MODEL + at, 4);
-    return super.getFloat32(at, little);
-  }
-  getFloat64(at, little = true) {
-    this.#observe?.(MODEL + at, 8);
-    return super.getFloat64(at, little);
-  }
-  getNumber64(at) {
-    return this.getUint32(at) + this.getUint32(at + 4) * 0x1_0000_0000;
   }
 }

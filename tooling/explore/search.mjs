@@ -1,6 +1,6 @@
 /**
- * Depth-first search over all states of a model: a stack of saved states, a set of those visited, and a graph of the
- * steps between them, in which a state from which no end can be reached is a livelock.
+ * Search over all states of a model: a stack of saved states, a set of those visited, and a graph of the steps between
+ * them, in which a state from which no end can be reached is a livelock.
  *
  * A step is the next access to a word that another thread touches too (one of the two writing) and all that follows up
  * to the next such access: what only one thread touches can't be told apart by when it happens. Which words those are is
@@ -14,102 +14,65 @@ import { Numbers, Visited } from "./visited.mjs";
 
 /** Most choices that a state has: each thread runs, or flushes one of 8 stores. */
 const MAX_CHOICES = MAX_THREADS * 9;
+/** Choices of all states that are saved at a time. */
+const CHOICES = 1 << 22;
 
-export function search(machine, options) {
-  const { threads, check, checkEnd, blockedEnds = false, maxStates = 2_000_000 } = options;
+/**
+ * Depth first, which saves few states. With `breadth`, up to so many states breadth first instead: what it throws has a
+ * schedule of as few steps as there can be.
+ * @returns undefined when it must begin anew, or there are more states than `breadth`.
+ */
+export function search(machine, options, breadth = 0) {
+  const { maxStates = 2_000_000 } = options;
   const visited = new Visited();
   const parents = new Numbers();
   const arrivals = new Numbers();
   const edges = new Numbers();
   const ends = new Numbers();
-  const choices = new Uint8Array(1 << 22);
-  let buffer;
-  let observed;
-  let statuses;
-  let restartAt = Number.POSITIVE_INFINITY;
-
-  const schedule = (state, last) => {
+  const judge = new Judge(machine, options, (state, last) => {
     const steps = last === undefined ? [] : [last];
     for (let s = state; s > 0; s = parents.at(s)) steps.push(arrivals.at(s));
-    return steps.reverse();
-  };
-  const fail = (code, state, last, cause) => {
-    throw new ExplorationError(code, cause, timeline(machine, options, schedule(state, last)), visited.size);
-  };
-  const take = (state, choice) => {
-    try {
-      machine.perform(choice);
-    } catch (error) {
-      fail("ESC_EXPLORE_TRAP", state, choice, error);
-    }
-  };
-  const inspect = (state) => {
-    if (check) {
-      if (buffer !== machine.buffer) {
-        buffer = machine.buffer;
-        observed = machine.view(true);
-      }
-      machine.observe();
-      statuses = machine.statuses;
-      try {
-        check(observed, statuses);
-      } catch (error) {
-        fail("ESC_EXPLORE_VIOLATION", state, undefined, error);
-      }
-    }
-    if (machine.conflicts > 0 && restartAt === Number.POSITIVE_INFINITY) restartAt = visited.size * 2 + 500;
-  };
-  const end = (state) => {
-    ends.push(state);
-    const all = machine.statuses;
-    if (!blockedEnds && all.includes("waiting")) {
-      const who = threads.filter((_, thread) => all[thread] === "waiting").map(([name, ...args]) => `${name}(${args})`);
-      fail(
-        "ESC_EXPLORE_DEADLOCK",
-        state,
-        undefined,
-        new Error(`Deadlock: ${who.join(" and ")} sleeps and nobody is left to wake it`),
-      );
-    }
-    try {
-      checkEnd?.(machine.view(false), all);
-    } catch (error) {
-      fail("ESC_EXPLORE_VIOLATION", state, undefined, error);
-    }
-  };
+    return { schedule: steps.reverse(), states: visited.size };
+  });
+  let restartAt = Number.POSITIVE_INFINITY;
 
-  try {
-    machine.reset();
-  } catch (error) {
-    fail("ESC_EXPLORE_TRAP", 0, undefined, error);
-  }
+  judge.perform(0, undefined, () => machine.reset());
   machine.hash();
   visited.number(machine.words, machine.hashAt);
   parents.push(-1);
   arrivals.push(0);
-  inspect(0);
+  judge.check(0);
 
-  // Frames lie in plain arrays by depth; a copy of a state lies behind that of the one it came from.
-  let depth = 0;
+  // Saved states: number, where its copy lies, the next of its choices, the end of them. Depth first, the last is at hand
+  // and is dropped after its last choice; breadth first, they are taken from the front.
+  const choices = new Uint8Array(CHOICES);
   const states = [0];
   const copies = [machine.pool];
   const next = [0];
   const until = [machine.choices(choices, 0)];
-  if (until[0] === 0) end(0);
+  if (until[0] === 0) {
+    ends.push(0);
+    judge.checkEnd(0);
+  }
   let free = machine.save(machine.pool);
+  let saved = 1;
+  let at = 0;
   let here = true;
-  while (depth >= 0) {
-    if (next[depth] === until[depth]) {
-      free = copies[depth];
-      depth--;
+  while (at >= 0 && at < saved) {
+    if (next[at] === until[at]) {
+      if (breadth > 0) at++;
+      else {
+        free = copies[at--];
+        saved--;
+      }
       here = false;
       continue;
     }
-    if (!here) machine.restore(copies[depth]);
-    const from = states[depth];
-    const choice = choices[next[depth]++];
-    take(from, choice);
+    if (!here) machine.restore(copies[at]);
     here = false;
+    const from = states[at];
+    const choice = choices[next[at]++];
+    judge.perform(from, choice, () => machine.perform(choice));
     machine.hash();
     const before = visited.size;
     const state = visited.number(machine.words, machine.hashAt);
@@ -118,42 +81,105 @@ export function search(machine, options) {
     if (visited.size === before) continue;
     parents.push(from);
     arrivals.push(choice);
-    if (visited.size > maxStates) {
-      throw new ExplorationError(
-        "ESC_EXPLORE_STATES",
-        new Error(`More than ${maxStates} states: make the model smaller`),
-        [],
-        before,
-      );
-    }
-    inspect(state);
-    if (visited.size > restartAt) return undefined;
-    const first = until[depth];
-    if (first + MAX_CHOICES > choices.length) throw new Error(`A schedule of ${depth} steps: the model is too large`);
+    if (visited.size > maxStates) judge.tooMany(maxStates);
+    judge.check(state);
+    // Some more states, since where one shared word turned up, others will.
+    if (machine.conflicts > 0) restartAt = Math.min(restartAt, visited.size * 2 + 500);
+    if (visited.size > (breadth || restartAt)) return undefined;
+    const first = until[saved - 1];
+    if (first + MAX_CHOICES > CHOICES) judge.tooMany(visited.size);
     const last = machine.choices(choices, first);
     if (last === first) {
-      end(state);
+      ends.push(state);
+      judge.checkEnd(state);
       continue;
     }
-    depth++;
-    states[depth] = state;
-    copies[depth] = free;
-    next[depth] = first;
-    until[depth] = last;
+    states[saved] = state;
+    copies[saved] = free;
+    next[saved] = first;
+    until[saved] = last;
     free = machine.save(free);
-    here = true;
+    saved++;
+    if (breadth === 0) {
+      at = saved - 1;
+      here = true;
+    }
   }
   if (machine.conflicts > 0) return undefined;
-  const stuck = withoutEnd(visited.size, edges, ends);
-  if (stuck >= 0) {
-    fail(
-      "ESC_EXPLORE_LIVELOCK",
-      stuck,
-      undefined,
-      new Error("Livelock: from here on no schedule lets the threads finish"),
-    );
-  }
+  judge.livelock(withoutEnd(visited.size, edges, ends));
   return { states: visited.size, steps: edges.length / 2, ends: ends.length };
+}
+
+/** Says what is wrong with a state. */
+class Judge {
+  #machine;
+  #options;
+  #history;
+  #view;
+  #buffer;
+
+  /** `history` gives the schedule that led to a state. */
+  constructor(machine, options, history) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#history = history;
+  }
+
+  perform(state, choice, step) {
+    try {
+      step();
+    } catch (error) {
+      this.#fail("ESC_EXPLORE_TRAP", error, state, choice);
+    }
+  }
+
+  check(state) {
+    const { check } = this.#options;
+    if (!check) return;
+    if (this.#buffer !== this.#machine.buffer) {
+      this.#buffer = this.#machine.buffer;
+      this.#view = this.#machine.view(true);
+    }
+    this.#machine.observe();
+    try {
+      check(this.#view, this.#machine.statuses);
+    } catch (error) {
+      this.#fail("ESC_EXPLORE_VIOLATION", error, state);
+    }
+  }
+
+  checkEnd(state) {
+    const { threads, checkEnd, blockedEnds = false } = this.#options;
+    const { statuses } = this.#machine;
+    if (!blockedEnds && statuses.includes("waiting")) {
+      const who = threads
+        .filter((_, thread) => statuses[thread] === "waiting")
+        .map(([name, ...args]) => `${name}(${args.join(", ")})`);
+      const text = `Deadlock: ${who.join(" and ")} sleeps and nobody is left to wake it`;
+      this.#fail("ESC_EXPLORE_DEADLOCK", new Error(text), state);
+    }
+    try {
+      checkEnd?.(this.#machine.view(false), statuses);
+    } catch (error) {
+      this.#fail("ESC_EXPLORE_VIOLATION", error, state);
+    }
+  }
+
+  livelock(state) {
+    if (state < 0) return;
+    const text = "Livelock: from here on no schedule lets the threads finish";
+    this.#fail("ESC_EXPLORE_LIVELOCK", new Error(text), state);
+  }
+
+  tooMany(states) {
+    const text = `More than ${states} states: make the model smaller`;
+    throw new ExplorationError("ESC_EXPLORE_STATES", new Error(text), [], states);
+  }
+
+  #fail(code, cause, state, last) {
+    const { schedule, states } = this.#history(state, last);
+    throw new ExplorationError(code, cause, timeline(this.#machine, this.#options, schedule), states);
+  }
 }
 
 /** A state from which no end can be reached, -1 when there is none: a search backwards from the ends. */

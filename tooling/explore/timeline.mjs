@@ -3,6 +3,8 @@ import { MODEL } from "./machine.mjs";
 
 /** Lines of the message; `timeline` of the error has all. */
 const MAX_LINES = 150;
+/** Plain accesses of a step that are listed. */
+const MAX_PLAIN = 3;
 /** Characters of a line of source that are quoted. */
 const MAX_SOURCE = 100;
 
@@ -26,15 +28,21 @@ export function timeline(machine, { threads }, schedule) {
   let step = 0;
   let thread = 0;
   let first = true;
+  let plain = 0;
   const line = (what, site) => {
     const number = first ? String(step) : "";
     first = false;
-    const place = site ? `${site.place.replace(/^.*node_modules\//, "")}  ${site.source.slice(0, MAX_SOURCE)}` : "";
+    const place = site ? `${site.place.replace("~lib/", "")}  ${site.source.slice(0, MAX_SOURCE)}` : "";
     lines.push(`${number.padStart(4)}  ${names[thread].padEnd(width)}  ${what.padEnd(46)}  ${place}`.trimEnd());
   };
+  const summarize = () => {
+    if (plain > MAX_PLAIN) line(`and ${plain - MAX_PLAIN} more plain accesses`);
+    plain = 0;
+  };
   machine.onAccess = (site, address, a, b, c) => {
-    if (site.op.startsWith("memory.atomic") || machine.isShared(address))
-      line(described(site.op, address, a, b, c), site);
+    if (!site.op.startsWith("memory.atomic") && !machine.isShared(address)) return;
+    if (!site.op.includes("atomic") && ++plain > MAX_PLAIN) return;
+    line(described(site.op, address, a, b, c), site);
   };
   machine.renew();
   machine.tracing = true;
@@ -50,6 +58,7 @@ export function timeline(machine, { threads }, schedule) {
         line(`its store of ${size} bytes at ${offset(address)} becomes visible: ${valueAt(machine, at + 16, size)}`);
       }
       machine.perform(choice);
+      summarize();
     }
   } catch (error) {
     line(`throws: ${error.message}`);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `esc`: the command line. Errors a person can mend are shown as a sentence; the exit code says what kind. */
 import { cac } from "cac";
+import { registerBench } from "./commands/bench.ts";
 import { registerConfig } from "./commands/config-check.ts";
 import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
@@ -12,6 +13,7 @@ import { didYouMean } from "./config/nearest.ts";
 const cli = cac("esc");
 registerStart(cli);
 registerSend(cli);
+registerBench(cli);
 registerLog(cli);
 registerDlq(cli);
 registerConfig(cli);

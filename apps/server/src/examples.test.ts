@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type ReadmeExample, readmeExample } from "@esc/tooling/readme-example";
 import { expect, test } from "vitest";
 import { accountedFor, esc, ServerProcess } from "./testing/server-process.fixture.ts";
 
@@ -62,21 +63,21 @@ test("the handler example handles the orders beside it", async () => {
   expect(stats.processed).toBeGreaterThan(0);
 });
 
-test.each([
-  ["arena", "42\n"],
-  ["queues", "1 record(s), 48 bytes, sequence 1\n"],
-  ["metrics", "# HELP esc_frames_total Frames.\n# TYPE esc_frames_total counter\nesc_frames_total 3\n\n"],
-  ["dispatcher", "CRITICAL\nundefined\n"],
-])("the example in the README of %s runs as it stands", async (name, expected) => {
-  const readme = readFileSync(join(ROOT, "packages", name, "README.md"), "utf8");
-  const source = /```js\n([\s\S]*?)```/.exec(readme)?.[1] as string;
-  // Beside this package, so that the example's imports are found as a user's would be.
-  const parent = join(dirname(fileURLToPath(import.meta.url)), "..", "reports");
+const packages = readdirSync(join(ROOT, "packages")).filter((name) =>
+  existsSync(join(ROOT, "packages", name, "package.json")),
+);
+
+test.each(packages)("the example in the README of %s runs as it stands and prints what it says", async (name) => {
+  const example = readmeExample(readFileSync(join(ROOT, "packages", name, "README.md"), "utf8")) as ReadmeExample;
+  expect(example.prints).not.toEqual([]);
+  // Inside the package, so that its own name and its dependencies are found as after an install.
+  const parent = join(ROOT, "packages", name, "reports");
   mkdirSync(parent, { recursive: true });
   const dir = mkdtempSync(join(parent, "readme-"));
   try {
-    writeFileSync(join(dir, "example.mjs"), source);
-    expect(await run(process.execPath, ["example.mjs"], dir)).toEqual({ code: 0, output: expected });
+    writeFileSync(join(dir, "example.mjs"), example.source);
+    const { code, output } = await run(process.execPath, ["example.mjs"], dir);
+    expect([code, output]).toEqual([0, `${example.prints.join("\n")}\n`]);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

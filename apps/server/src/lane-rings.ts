@@ -1,12 +1,16 @@
 /**
- * A lane's thread's places in rings. A thread that takes over from one that died takes over its places: what they gate
- * stays gated, and there is one for each lane however often threads die. This is the only place that does so.
+ * A lane's thread's places in rings. The lane's consumer is one for the whole life of the process: each thread takes it
+ * over, so what it gates stays gated. Producers are each thread's own, and are cleared away behind one that died. This is
+ * the only place that does so.
  */
 import type { LaneName } from "@esc/events";
-import type { RingRole } from "@esc/processors";
 import type { RecordAppender, RecordRing, RingConsumer } from "@esc/queues";
 import type { Config } from "./config/schema.ts";
 import { type Pipeline, perLane, producerBytes } from "./pipeline.ts";
+
+/** Looks at a claim of a dead thread that waits for its turn: other producers publish theirs in microseconds. */
+const RECLAIM_LOOKS = 100;
+const RECLAIM_MS = 5;
 
 export class LaneRings {
   readonly consumer: RingConsumer;
@@ -14,32 +18,30 @@ export class LaneRings {
   /** For what handlers publish. */
   readonly producers: Readonly<Record<LaneName, RecordAppender>>;
 
+  /** In the lane's thread. */
+  constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
+    const producer = (name: string, ring: RecordRing, maxRecordBytes: number) =>
+      ring.appender(`produce.${lane}.${name}`, { maxRecordBytes, reuse: true });
+    this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumer });
+    this.deadLetters = producer("dead", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
+    this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));
+  }
+
   /**
    * Takes the lane's place as a consumer of its ring, once, before any lane's thread runs: handlers of another lane may
    * publish into it before its own thread is there.
    */
   static reserve(pipeline: Pipeline, lane: LaneName): void {
-    pipeline.states[lane].keepSlot("consumer", pipeline.lane(lane).consumer(runName(lane)).slot);
+    pipeline.states[lane].consumer = pipeline.lane(lane).consumer().slot;
   }
 
-  /** In the lane's thread. */
-  constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
-    const state = pipeline.states[lane];
-    const producer = (role: RingRole, ring: RecordRing, maxRecordBytes: number): RecordAppender => {
-      const name = `produce.${lane}.${role}`;
-      const adopt = state.slot(role);
-      if (adopt !== undefined) return ring.appender(name, { adopt, maxRecordBytes });
-      const slot = ring.addProducer();
-      pipeline.arena.allocate(name, Math.min(maxRecordBytes, ring.maxRecordBytes));
-      state.keepSlot(role, slot);
-      return ring.appender(name, { adopt: slot, maxRecordBytes });
-    };
-    this.consumer = pipeline.lane(lane).consumer(runName(lane), { adopt: state.slot("consumer") as number });
-    this.deadLetters = producer("deadLetters", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
-    this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));
+  /** Clears up behind a thread that has ended. @throws EscError `ESC_RING_RECLAIM`. */
+  static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<void> {
+    for (const ring of Object.values(pipeline.rings)) {
+      for (let looks = 0; looks < RECLAIM_LOOKS; looks++) {
+        if (ring.reclaim(endedThreadId, { keepConsumers: true }).pending === 0) break;
+        await new Promise((resolve) => setTimeout(resolve, RECLAIM_MS));
+      }
+    }
   }
-}
-
-function runName(lane: LaneName): string {
-  return `processor.${lane}.run`;
 }

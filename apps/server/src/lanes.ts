@@ -6,6 +6,7 @@ import { CursorFile, type CursorState, cursorFile, type Recovery } from "@esc/st
 import type { Logger } from "pino";
 import type { Config } from "./config/schema.ts";
 import { type LaneAnswer, LaneOrders, type LaneQuestion } from "./lane-orders.ts";
+import { LaneRings } from "./lane-rings.ts";
 import { LaneSupervisor } from "./lane-supervisor.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -96,6 +97,7 @@ export class Lanes {
       ...{ lane, state: pipeline.states[lane], stallMs: config.handler_stall_ms },
       restart: { attempts: 1, delayMs, factor: 2, maxDelayMs, jitter: 0 },
       start: (deathOf, onCrash) => this.#thread(lane, deathOf, onCrash),
+      reclaim: (endedThreadId) => LaneRings.reclaim(pipeline, endedThreadId),
       onDeath: (error, restarts) => {
         logger.error({ lane, error: error.message, restarts }, "the lane's thread ended; another one is started");
         alert("CRITICAL", `the lane's thread ended (${error.message}); another one is started`);

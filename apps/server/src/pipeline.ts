@@ -16,6 +16,11 @@ import { ThreadMode } from "./thread-mode.ts";
 /** The rings that have a log: the lanes, and the dead letters. */
 export const LOGGED: readonly string[] = [...LANE_NAMES, DEAD_LETTERS];
 
+/** The rings that have a log, by the configuration's names for them. */
+export function configName(ring: string): keyof Config["storage"]["sync"] {
+  return ring === DEAD_LETTERS ? "dead_letters" : (ring as LaneName);
+}
+
 /** Threads that sleep at a parker. */
 export type ParkerName = "ingest" | "log" | `lane.${LaneName}`;
 const PARKER_NAMES: readonly ParkerName[] = ["ingest", "log", ...LANE_NAMES.map((lane) => `lane.${lane}` as const)];

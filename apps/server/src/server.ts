@@ -15,6 +15,7 @@ import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
 import { LaneRings } from "./lane-rings.ts";
 import { Lanes, readCheckpoints } from "./lanes.ts";
+import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
@@ -45,7 +46,6 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #config: Config;
   readonly #logger: Logger;
-  readonly #logStates = new Map<string, string>();
   #phase: Phase = "starting";
   #lock: DirectoryLock | undefined;
   #http: HttpServer | undefined;
@@ -57,7 +57,7 @@ export class Server {
   #book: DeadLetterBook | undefined;
   #reentry: OnlineReentry | undefined;
   #ingest: WorkerThread | undefined;
-  #damaged = false;
+  #upkeep: LogUpkeep | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -99,6 +99,13 @@ export class Server {
     this.#book = new DeadLetterBook(config.storage.path);
     this.#reentry = new OnlineReentry(pipeline, config);
     this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
+    const upkeep = new LogUpkeep({
+      config,
+      logger: this.#logger,
+      recoveries,
+      durableSequence: (log) => (pipeline.rings[log] as (typeof pipeline.rings)[string]).durableSequence,
+    });
+    this.#upkeep = upkeep;
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
@@ -119,6 +126,7 @@ export class Server {
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
+    upkeep.start();
     this.#phase = "ready";
     if (http !== undefined) announceHttp(config.storage.path, `${config.http.host}:${http}`);
     const { tcp, udp } = config.ingestion;
@@ -131,12 +139,15 @@ export class Server {
 
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
-    const logs = [...this.#logStates.entries()].filter(([, state]) => state !== "");
+    const logs = Object.entries(this.#upkeep?.stats ?? {});
+    const told = (what: (log: LogStats) => string | undefined) =>
+      logs.flatMap(([name, log]) => (what(log) === undefined ? [] : [`${name}: ${what(log)}`])).join("; ") || "ok";
     const trouble = this.#lanes?.trouble ?? "";
     const checks = {
       server: this.#phase === "ready" ? "ok" : this.#phase,
-      log: logs.length === 0 ? "ok" : logs.map(([lane, state]) => `${lane}: ${state}`).join("; "),
-      recovery: this.#damaged ? "damage found, see the log; appending goes on behind it" : "ok",
+      log: told(({ state, error }) => (state === "writing" ? undefined : `${state}: ${error}`)),
+      recovery: told(damageText),
+      retention: told(({ heldBack }) => (heldBack ? "over its limit, kept for a consumer behind" : undefined)),
       lanes: trouble === "" ? "ok" : trouble,
     };
     // A lane whose thread is being started again still takes events: they wait in it.
@@ -146,8 +157,9 @@ export class Server {
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
-    if (this.#pipeline === undefined || this.#slots === undefined || this.#lanes === undefined) return undefined;
-    return readStats(this.#pipeline, this.#slots, this.#lanes.restarts, this.#alerts?.counts() ?? {});
+    const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
+    if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
+    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 
   /**
@@ -160,6 +172,7 @@ export class Server {
     const pipeline = this.#pipeline as Pipeline;
     const graceMs = this.#config.shutdown.grace_ms;
     const ingest = this.#ingest as WorkerThread;
+    await this.#upkeep?.stop();
     ingest.order({ type: "stop" });
     await within(ingest.quiet, graceMs / 4);
     const wakeLanes = () => {
@@ -228,16 +241,24 @@ export class Server {
     for (const name of LOGGED) {
       const recovery = recoverLog(logDirectory(this.#config.storage.path, name));
       recoveries[name] = recovery;
-      const { tornTail, damage } = recovery;
+      const { tornTail, damage, missing, rebuiltIndexes } = recovery;
       if (tornTail !== undefined)
         this.#logger.warn({ lane: name, tornTail }, "cut what a crash had left unfinished at the log's end");
-      for (const place of damage) {
-        this.#damaged = true;
+      for (const place of damage)
         this.#logger.error(
           { lane: name, damage: place },
-          "the log is damaged in the middle; nothing was cut, see esc log verify",
+          "the log is damaged in the middle; nothing was cut, its segment is quarantined, see esc log verify",
         );
-      }
+      for (const range of missing)
+        this.#logger.error(
+          { lane: name, missing: range },
+          "events are missing from the log: segments, or their ends, are gone",
+        );
+      if (rebuiltIndexes > 0)
+        this.#logger.warn(
+          { lane: name, segments: rebuiltIndexes },
+          "made indexes anew that were missing or did not fit",
+        );
     }
     return recoveries;
   }
@@ -261,8 +282,8 @@ export class Server {
     } else if (message.type === "alert") {
       this.#alerts?.raise(message.alert);
     } else if (message.type === "log-state") {
-      this.#logStates.set(message.lane, message.message);
       const { lane, state } = message;
+      this.#upkeep?.setState(lane, state, message.message);
       if (state === "writing") this.#logger.info({ lane }, "the log is written again");
       else this.#logger.error({ lane, state }, message.message);
     }
@@ -273,10 +294,20 @@ export class Server {
     const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
+    await this.#upkeep?.stop();
     await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }
+}
+
+/** What the last start found wrong with a log. */
+function damageText({ damagedPlaces, missingEvents }: LogStats): string | undefined {
+  const parts = [
+    ...(damagedPlaces > 0 ? [`${damagedPlaces} damaged places, quarantined`] : []),
+    ...(missingEvents > 0 ? [`${missingEvents} events missing`] : []),
+  ];
+  return parts.length === 0 ? undefined : `${parts.join(", ")}; see esc log verify, appending goes on behind`;
 }
 
 /** Whether the promise is done within a time. */

@@ -3,6 +3,7 @@ import { LANE_NAMES, type LaneName, RefusalCode, type RefusalName } from "@esc/e
 import { acceptedCounter, droppedCounter, refusedCounter } from "@esc/ingest";
 import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
+import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 
 /** Which consumer is which in each lane's ring. */
@@ -90,6 +91,8 @@ export interface Stats {
   readonly datagrams: number;
   readonly topics: number;
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
+  /** By lane, and the dead letters'. */
+  readonly logs: Readonly<Record<string, LogStats>>;
 }
 
 const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => name !== "laneFull");
@@ -100,6 +103,7 @@ export function readStats(
   slots: ConsumerSlots,
   restarts: Readonly<Record<LaneName, number>>,
   sinks: Readonly<Record<string, SinkCounts>>,
+  logs: Readonly<Record<string, LogStats>>,
 ): Stats {
   const { admin, ingest, processors, states, topics } = pipeline;
   const counted = (name: ProcessorCounter) =>
@@ -194,6 +198,7 @@ export function readStats(
     datagrams: ingest.value("datagrams"),
     topics: topics.topics,
     lanes,
+    logs,
   };
 }
 
@@ -330,7 +335,65 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Bytes published and not yet durable.",
       byLane((lane) => lane.cursors.published - lane.cursors.durable),
     ),
+    ...logFamilies(stats.logs, counter, gauge),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),
+  ];
+}
+
+type MakeFamily = (name: string, help: string, samples: readonly Sample[]) => MetricFamily;
+
+const LOG_STATES = { writing: 0, waiting: 1, failed: 2 } as const;
+
+function logFamilies(logs: Stats["logs"], counter: MakeFamily, gauge: MakeFamily): MetricFamily[] {
+  const byLog = (read: (log: LogStats) => number): Sample[] =>
+    Object.entries(logs).map(([name, log]) => ({ labels: { log: name }, value: read(log) }));
+  const lags = Object.entries(logs).flatMap(([name, { groups }]) =>
+    groups.map(({ group, lag }): Sample => ({ labels: { log: name, group }, value: lag })),
+  );
+  return [
+    gauge(
+      "esc_log_state",
+      "0 the log is written, 1 a write failed and is tried again, 2 failed until restart.",
+      byLog(({ state }) => LOG_STATES[state]),
+    ),
+    gauge(
+      "esc_log_bytes",
+      "Bytes of the log's segments.",
+      byLog((log) => log.bytes),
+    ),
+    gauge(
+      "esc_log_segments",
+      "Segments of the log.",
+      byLog((log) => log.segments),
+    ),
+    gauge(
+      "esc_log_damaged_places",
+      "Damaged places that the last start found.",
+      byLog((log) => log.damagedPlaces),
+    ),
+    gauge(
+      "esc_log_missing_events",
+      "Events that the last start found missing.",
+      byLog((log) => log.missingEvents),
+    ),
+    gauge(
+      "esc_log_retention_held_back",
+      "1 when the log exceeds a limit for a consumer's sake, else 0.",
+      byLog((log) => Number(log.heldBack)),
+    ),
+    counter(
+      "esc_log_deleted_events_total",
+      "Events that retention deleted.",
+      byLog((log) => log.deletedEvents),
+    ),
+    counter(
+      "esc_log_deleted_bytes_total",
+      "Bytes that retention deleted.",
+      byLog((log) => log.deletedBytes),
+    ),
+    ...(lags.length > 0
+      ? [gauge("esc_group_lag_events", "Events that a consumer group has still to come to.", lags)]
+      : []),
   ];
 }

@@ -20,6 +20,8 @@ export interface WorkerThreadOptions {
 
 export class WorkerThread {
   readonly name: string;
+  /** As `node:worker_threads` numbers it, also after its end. */
+  readonly threadId: number;
   readonly #worker: Worker;
   readonly #ready: Promise<Ready>;
   readonly #done = Promise.withResolvers<void>();
@@ -37,6 +39,7 @@ export class WorkerThread {
       name: options.name,
       ...(options.resourceLimits && { resourceLimits: options.resourceLimits }),
     });
+    this.threadId = this.#worker.threadId;
     let ready = false;
     const crashed = (error: Error) => {
       if (this.#ended) return;

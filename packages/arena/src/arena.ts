@@ -61,6 +61,8 @@ export interface RegionUse {
 export class Arena {
   /** The shared memory itself: what a kernel is instantiated over. */
   readonly memory: WebAssembly.Memory;
+  /** @internal The kernels that run over it in this thread, by their bytes; see `loadKernel`. */
+  readonly kernels = new Map<string, WebAssembly.Exports>();
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
 

@@ -8,11 +8,14 @@ import type { Arena } from "./arena.ts";
 import { ArenaError } from "./arena-error.ts";
 
 /**
- * Instantiates a kernel over an arena. Any thread; about a millisecond: once per thread and kernel, not per use.
+ * A kernel over an arena, instantiated at its first use (about a millisecond) and shared by all that ask for it through
+ * the same {@link Arena} object. Any thread; each has an `Arena` and instances of its own.
  * @param base64 the kernel's bytes, as its package's build wrote them.
  * @typeParam T the exports, as the package that owns the kernel declares them.
  */
 export function loadKernel<T>(base64: string, arena: Arena): T {
+  const known = arena.kernels.get(base64);
+  if (known !== undefined) return known as T;
   const module = new WebAssembly.Module(Buffer.from(base64, "base64"));
   const instance = new WebAssembly.Instance(module, {
     env: {
@@ -25,5 +28,6 @@ export function loadKernel<T>(base64: string, arena: Arena): T {
       },
     },
   });
+  arena.kernels.set(base64, instance.exports);
   return instance.exports as T;
 }

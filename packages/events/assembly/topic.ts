@@ -31,23 +31,29 @@ export function hashTopic(p: usize, n: u32): u32 {
   return <u32>h;
 }
 
-/** Whether the `n` bytes at `a` and `b` are the same. */
+/** Whether the `n` bytes at `a` and `b` are the same. The last words overlap those before: no loop over single bytes. */
 // @ts-ignore: decorator
 @inline
 export function sameBytes(a: usize, b: usize, n: u32): bool {
-  while (n >= 8) {
-    if (load<u64>(a) != load<u64>(b)) return false;
-    a += 8;
-    b += 8;
-    n -= 8;
+  if (n >= 16) return sameVectors(a, b, n);
+  if (n >= 8) return ((load<u64>(a) ^ load<u64>(b)) | (load<u64>(a + n - 8) ^ load<u64>(b + n - 8))) == 0;
+  if (n >= 4) return ((load<u32>(a) ^ load<u32>(b)) | (load<u32>(a + n - 4) ^ load<u32>(b + n - 4))) == 0;
+  if (n == 0) return true;
+  const middle = n >> 1;
+  return (
+    ((load<u8>(a) ^ load<u8>(b)) | (load<u8>(a + middle) ^ load<u8>(b + middle)) | (load<u8>(a + n - 1) ^ load<u8>(b + n - 1))) == 0
+  );
+}
+
+function sameVectors(a: usize, b: usize, n: u32): bool {
+  const last = a + n - 16;
+  let different = v128.xor(v128.load(last), v128.load(b + n - 16));
+  while (a < last) {
+    different = v128.or(different, v128.xor(v128.load(a), v128.load(b)));
+    a += 16;
+    b += 16;
   }
-  while (n > 0) {
-    if (load<u8>(a) != load<u8>(b)) return false;
-    a++;
-    b++;
-    n--;
-  }
-  return true;
+  return !v128.any_true(different);
 }
 
 /** Whether `n` bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF). */

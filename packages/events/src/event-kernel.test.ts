@@ -9,15 +9,49 @@ const arena = Arena.create({ bytes: 1 << 18 });
 createCrcTable(arena);
 const kernel = new EventKernel(arena, 1 << 17);
 
-test("CRC-32 is zlib's, for every length around the strides of 8 and 16", () => {
-  const bytes = Buffer.from(Array.from({ length: 200 }, (_, i) => (i * 131) & 255));
-  for (let length = 0; length <= 200; length++) {
-    expect(kernel.crc32(bytes.subarray(0, length)), `length ${length}`).toBe(crc32(bytes.subarray(0, length)));
+/** Bytes without a pattern, the same in every run. */
+const noise = Buffer.alloc(70_016);
+for (let i = 0, state = 1; i < noise.length; i++) {
+  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+  noise[i] = state >>> 24;
+}
+
+test("CRC-32 is zlib's at every alignment for every length to 600: blocks, heads, and where folding begins", () => {
+  for (let from = 0; from < 16; from++) {
+    for (let length = 0; length <= 600; length++) {
+      const bytes = noise.subarray(0, from + length);
+      if (kernel.crc32(bytes, from) !== crc32(bytes.subarray(from))) throw new Error(`differs at ${from}, ${length}`);
+    }
   }
 });
 
-test("CRC-32 is zlib's, for any bytes", () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 5_000 }), (bytes) => kernel.crc32(bytes) === crc32(bytes)));
+test("CRC-32 is zlib's for every length to 70,000", () => {
+  for (let length = 0; length <= 70_000; length++) {
+    const from = (length * 7) & 15;
+    const bytes = noise.subarray(0, from + length);
+    if (kernel.crc32(bytes, from) !== crc32(bytes.subarray(from))) throw new Error(`differs at ${from}, ${length}`);
+  }
+});
+
+test("CRC-32 is zlib's, for any bytes at any alignment", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 16, maxLength: 5_000 }),
+      fc.nat({ max: 16 }),
+      (bytes, from) => kernel.crc32(bytes, from) === crc32(bytes.subarray(from)),
+    ),
+  );
+});
+
+test("CRC-32 changes with every single bit, wherever the bytes go through vectors", () => {
+  const bytes = Buffer.from(noise.subarray(0, 600));
+  const before = kernel.crc32(bytes);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const flip = 1 << (bit & 7);
+    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ flip;
+    if (kernel.crc32(bytes) === before) throw new Error(`bit ${bit} makes no difference`);
+    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ flip;
+  }
 });
 
 test("UTF-8 is well-formed exactly when Node says so", () => {

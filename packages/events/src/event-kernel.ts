@@ -45,10 +45,10 @@ export class EventKernel {
     this.#scratch = new Uint8Array(arena.memory.buffer, region.address, scratchBytes);
   }
 
-  /** CRC-32 (IEEE), as `zlib.crc32` has it. */
-  crc32(bytes: Uint8Array): number {
+  /** CRC-32 (IEEE) of the bytes from `from` on, as `zlib.crc32` has it. The kernel sees them at that alignment, too. */
+  crc32(bytes: Uint8Array, from = 0): number {
     this.#scratch.set(bytes);
-    return this.#kernel.crc32Of(this.#table, this.#address, bytes.length) >>> 0;
+    return this.#kernel.crc32Of(this.#table, this.#address + from, bytes.length - from) >>> 0;
   }
 
   /** The topic hash that stands in every record. */

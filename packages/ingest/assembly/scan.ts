@@ -23,7 +23,10 @@
 // | 84 | u32 | out: the lane that blocks |
 // | 88 | f64 ×3 | out: position behind the last record of each lane, or -1 |
 // | 128 + 64·l | u32 ×3 | lane l: address of its ring, producer's slot, rule when full |
-// | … + 16 | | scratch of a scan: u32 records, u32 bytes, u64 claim word, u64 tail, u64 write position, u64 sequence |
+// | … + 12 | | scratch of a scan: u32 bytes known to be free behind the tail |
+// | … + 16 | | u32 records, u32 bytes planned; u64 claim word; u64 tail, where the claim begins |
+// | … + 40 | | u32 address of the next record; u32 bytes from there to the ring's end |
+// | … + 48 | | u64 sequence of the next record; u32 CRC register behind its stamp (`stampRegister`) |
 //
 // Plan entry: u32 address of the frame, u32 lane | priority << 8 | frame << 16, u32 topic hash, u32 record length.
 // Refusal: u32 frame (from 1 in this call) | lane << 16 where a lane dropped it, u32 code.
@@ -43,7 +46,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
-import { markPadding, sealRecord, wrapPadding } from "@esc/queues/assembly/append";
+import { sealRecord, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
   publishedSequence, tryClaim,
@@ -70,12 +73,15 @@ const LANE_BYTES: usize = 64;
 const RING: usize = 0;
 const PRODUCER: usize = 4;
 const WHEN_FULL: usize = 8;
+const FREE: usize = 12;
 const RECORDS: usize = 16;
 const BYTES: usize = 20;
 const WORD: usize = 24;
 const TAIL: usize = 32;
-const WRITE: usize = 40;
+const ADDRESS: usize = 40;
+const LEFT: usize = 44;
 const SEQUENCE: usize = 48;
+const STAMP: usize = 56;
 
 const COUNT_ACCEPTED: usize = 0;
 const COUNT_DROPPED: usize = 3 * 8;
@@ -129,29 +135,52 @@ function check(context: usize, p: usize, length: u32): u32 {
   return 0;
 }
 
-/** Looks where a lane's next claim would begin, and how much it could take. */
+/** Looks where a lane's next claim would begin. */
 function openLane(at: usize): void {
   const ring = load<u32>(at + RING);
+  store<u32>(at + FREE, 0);
   store<u32>(at + RECORDS, 0);
   store<u32>(at + BYTES, 0);
   const publishedAt = published(ring);
   const publishedNext = publishedSequence(ring);
   const word = claimWord(ring);
-  const tail = claimPosition(word, publishedAt);
   store<u64>(at + WORD, word);
-  store<u64>(at + TAIL, tail);
-  store<u64>(at + WRITE, tail);
+  store<u64>(at + TAIL, claimPosition(word, publishedAt));
   store<u64>(at + SEQUENCE, claimSequence(word, publishedNext));
+  toTail(at);
 }
 
-/** Whether `bytes` from the lane's tail on are free. */
+/** Sets the next record's place to the tail. */
+// @ts-ignore: decorator
+@inline
+function toTail(at: usize): void {
+  const ring = load<u32>(at + RING);
+  const tail = load<u64>(at + TAIL);
+  store<u32>(at + ADDRESS, <u32>addressOf(ring, tail));
+  store<u32>(at + LEFT, capacity(ring) - (<u32>tail & (capacity(ring) - 1)));
+}
+
+/** Whether `bytes` from the lane's tail on are free; the rings are asked only when what is known doesn't suffice. */
 // @ts-ignore: decorator
 @inline
 function fits(at: usize, bytes: u32): bool {
+  return bytes <= load<u32>(at + FREE) || askFits(at, bytes);
+}
+
+function askFits(at: usize, bytes: u32): bool {
   const ring = load<u32>(at + RING);
   const producer = load<u32>(at + PRODUCER);
   const free = freeBytes(ring, producer, load<u64>(at + TAIL), bytes);
-  return free >= <u64>bytes && (load<u32>(at + RECORDS) > 0 || mayClaim(ring, producer));
+  if (free < <u64>bytes || (load<u32>(at + RECORDS) == 0 && !mayClaim(ring, producer))) return false;
+  store<u32>(at + FREE, <u32>free);
+  return true;
+}
+
+/** Position behind the lane's claim. */
+// @ts-ignore: decorator
+@inline
+function claimEnd(at: usize): u64 {
+  return load<u64>(at + TAIL) + <u64>load<u32>(at + BYTES);
 }
 
 /** Claims what the plan holds for a lane; false when another producer claimed first. */
@@ -159,7 +188,11 @@ function fits(at: usize, bytes: u32): bool {
 @inline
 function claimLane(at: usize): bool {
   if (load<u32>(at + RECORDS) == 0) return true;
-  return tryClaim(load<u32>(at + RING), load<u64>(at + WORD), load<u32>(at + BYTES), load<u32>(at + RECORDS));
+  const records = load<u32>(at + RECORDS);
+  const next = load<u64>(at + SEQUENCE) + <u64>records;
+  return tryClaim(
+    load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + WORD), load<u64>(at + TAIL), load<u32>(at + BYTES), records, next,
+  );
 }
 
 /**
@@ -289,10 +322,11 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
         const at = lane(context, index);
         const recordLength = RECORD_HEADER + length - FRAME_HEAD_BYTES - (control & CONTROL_CRC ? 4 : 0);
         const size = padded(recordLength);
-        const ring = load<u32>(at + RING);
-        const before = load<u32>(at + BYTES);
-        const bytes = before + wrapPadding(ring, load<u64>(at + TAIL) + before, size) + size;
+        const left = load<u32>(at + LEFT);
+        const wraps = size > left;
+        const bytes = load<u32>(at + BYTES) + (wraps ? left : 0) + size;
         if (fits(at, bytes)) {
+          store<u32>(at + LEFT, (wraps ? capacity(load<u32>(at + RING)) : left) - size);
           store<u32>(at + BYTES, bytes);
           store<u32>(at + RECORDS, load<u32>(at + RECORDS) + 1);
           const entry = plan + <usize>planned * PLAN_BYTES;
@@ -306,6 +340,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
         } else {
           if (load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST) {
             // A quarter of the ring at once, so that the next frames don't have to ask again.
+            const ring = load<u32>(at + RING);
             const size = <u64>capacity(ring);
             const tail = load<u64>(at + TAIL) + bytes;
             askToSkip(ring, tail + (size >> 2) > size ? tail + (size >> 2) - size : 0);
@@ -336,7 +371,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
   }
   for (let i: u32 = 0; i < LANES; i++) {
     const at = lane(context, i);
-    store<f64>(context + ENDS + (<usize>i << 3), load<u32>(at + RECORDS) > 0 ? <f64>load<u64>(at + WRITE) : -1);
+    store<f64>(context + ENDS + (<usize>i << 3), load<u32>(at + RECORDS) > 0 ? <f64>claimEnd(at) : -1);
   }
   countRefusals(context, frames);
   countUp(counters + COUNT_BYTES, <u64>(p - start));
@@ -410,6 +445,11 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
   const plan = <usize>load<u32>(context + PLAN);
   const crcTable = <usize>load<u32>(context + CRC_TABLE);
   const source = load<u32>(context + SOURCE);
+  for (let i: u32 = 0; i < LANES; i++) {
+    const at = lane(context, i);
+    toTail(at);
+    store<u32>(at + STAMP, stampRegister(load<u64>(at + SEQUENCE), timeNs, crcTable));
+  }
   for (let i: u32 = 0; i < planned; i++) {
     const entry = plan + <usize>i * PLAN_BYTES;
     const frame = <usize>load<u32>(entry);
@@ -417,20 +457,24 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     const recordLength = load<u32>(entry, 12);
     if ((info & 0xff) == LANES) continue;
     const at = lane(context, info & 0xff);
-    const ring = load<u32>(at + RING);
-    let write = load<u64>(at + WRITE);
     const size = padded(recordLength);
-    const padding = wrapPadding(ring, write, size);
-    markPadding(ring, write, padding);
-    write += padding;
-    const record = addressOf(ring, write);
+    let record = <usize>load<u32>(at + ADDRESS);
+    let left = load<u32>(at + LEFT);
+    if (size > left) {
+      const ring = load<u32>(at + RING);
+      if (left > 0) store<u32>(record, 0);
+      record = addressOf(ring, 0);
+      left = capacity(ring);
+    }
+    store<u32>(at + ADDRESS, <u32>record + size);
+    store<u32>(at + LEFT, left - size);
     zeroPadding(record, recordLength);
     copyBytes(record + RECORD_HEADER, frame + 7, recordLength - RECORD_HEADER);
     const sequence = load<u64>(at + SEQUENCE);
     const flags = source | (load<u8>(frame + FRAME_LENGTH_BYTES) & CONTROL_ID ? FLAG_ID : 0);
-    sealRecord(record, recordLength, sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags, crcTable);
+    if ((<u32>sequence & 255) == 0) store<u32>(at + STAMP, stampRegister(sequence, timeNs, crcTable));
+    sealRecord(record, recordLength, load<u32>(at + STAMP), sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags, crcTable);
     store<u64>(at + SEQUENCE, sequence + 1);
-    store<u64>(at + WRITE, write + size);
   }
   const counters = <usize>load<u32>(context + COUNTERS);
   for (let i: u32 = 0; i < LANES; i++) {
@@ -439,6 +483,6 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     if (records == 0) continue;
     // Counted before anybody can see them: what is processed is never more than what was accepted.
     countUp(counters + COUNT_ACCEPTED + (<usize>i << 3), records);
-    publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), load<u64>(at + WRITE), load<u64>(at + SEQUENCE));
+    publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), claimEnd(at), load<u64>(at + SEQUENCE));
   }
 }

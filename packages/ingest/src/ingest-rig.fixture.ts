@@ -40,7 +40,7 @@ export class IngestRig {
     const each = <T>(make: (lane: LaneName) => T) =>
       Object.fromEntries(LANE_NAMES.map((lane) => [lane, make(lane)])) as Record<LaneName, T>;
     this.rings = each((lane) => RecordRing.create(arena, lane, { capacityBytes }));
-    this.consumers = each((lane) => this.rings[lane].consumer(`${lane}.run`));
+    this.consumers = each((lane) => this.rings[lane].consumer());
     this.counters = CounterBlock.create(arena, "counters", INGEST_COUNTERS);
     this.input = new InputArea(arena, "input", { maxFrameBytes });
     this.parker = Parker.create(arena, "parker");

@@ -50,8 +50,8 @@ while (n < frames) {
     start += scanner.taken;
     if (status === ScanStatus.done) break;
     if (status !== ScanStatus.blocked) continue;
-    gate.wantSpace(scanner.blockedLane);
     parker.prepare();
+    gate.wantSpace(scanner.blockedLane);
     status = scanner.scan(start, end, false);
     start += scanner.taken;
     if (status === ScanStatus.done) {

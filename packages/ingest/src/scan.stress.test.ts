@@ -22,7 +22,7 @@ test("two ingest threads scan into the same small lanes: every frame is in its l
     return {
       lane,
       ring,
-      consumer: ring.consumer(`${lane}.run`),
+      consumer: ring.consumer(),
       sequence: 0,
       seen: 0,
       last: new Array<number>(THREADS).fill(0),

@@ -1,4 +1,7 @@
 import { countUp } from "./counter";
+import { gaugeValue, setGauge } from "./gauge";
+import { recordTimes, recordValue, wholeValue } from "./histogram";
+export { addToGauge } from "./gauge";
 
 export function add(counter: usize, n: f64): void {
   countUp(counter, <u64>n);
@@ -6,4 +9,20 @@ export function add(counter: usize, n: f64): void {
 
 export function read(counter: usize): f64 {
   return <f64>atomic.load<u64>(counter);
+}
+
+export function record(shard: usize, value: f64): void {
+  recordValue(shard, wholeValue(value));
+}
+
+export function recordMany(shard: usize, value: f64, count: f64): void {
+  if (count > 0) recordTimes(shard, wholeValue(value), count);
+}
+
+export function set(gauge: usize, value: f64): void {
+  setGauge(gauge, value);
+}
+
+export function readGauge(gauge: usize): f64 {
+  return gaugeValue(gauge);
 }

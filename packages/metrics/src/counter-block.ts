@@ -4,11 +4,7 @@
  */
 import { type Arena, loadKernel } from "@esc/arena";
 import { kernelBase64 } from "./kernel.generated.ts";
-
-interface CounterKernel {
-  add(counter: number, n: number): void;
-  read(counter: number): number;
-}
+import type { MetricsKernel } from "./metrics-kernel.ts";
 
 export class CounterBlock<Name extends string> {
   /** The counters' names, in the order they lie in memory. */
@@ -16,13 +12,13 @@ export class CounterBlock<Name extends string> {
   /** Address of the first counter: for kernels only. */
   readonly address: number;
   readonly #index: ReadonlyMap<Name, number>;
-  readonly #kernel: CounterKernel;
+  readonly #kernel: MetricsKernel;
 
   private constructor(arena: Arena, address: number, names: readonly Name[]) {
     this.names = names;
     this.address = address;
     this.#index = new Map(names.map((name, index) => [name, address + index * 8]));
-    this.#kernel = loadKernel<CounterKernel>(kernelBase64, arena);
+    this.#kernel = loadKernel<MetricsKernel>(kernelBase64, arena);
   }
 
   /** Makes a block of zeros under a name of its own. */

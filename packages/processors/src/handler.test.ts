@@ -15,7 +15,7 @@ function rig(topic: string, payload: string) {
   const bytes = new Uint8Array(arena.memory.buffer);
   const lane = RecordRing.create(arena, "lane", { capacityBytes: 65_536, firstSequence: 42 });
   const dead = RecordRing.create(arena, "dead", { capacityBytes: 4_096 });
-  const consumers = { lane: lane.consumer("lane.run"), dead: dead.consumer("dead.run") };
+  const consumers = { lane: lane.consumer(), dead: dead.consumer() };
   const producer = lane.appender("lane.producer");
   const append = (text: string) =>
     producer.append({

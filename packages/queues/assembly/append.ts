@@ -1,14 +1,14 @@
 // Appending one record from parts that lie anywhere in memory: for producers that have one event at a time.
 
-import { crc32 } from "@esc/events/assembly/crc32";
+import { CRC_START, crcFirstOf16, crcOver, crcWords } from "@esc/events/assembly/crc32";
 import {
-  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, RECORD_CRC, RECORD_FLAGS, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH,
-  RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, RECORD_TOPIC_LENGTH, copyBytes, padded, zeroPadding,
+  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, FLAG_TOMBSTONE, RECORD_CRC, RECORD_HASH, RECORD_HEADER, RECORD_LENGTH, RECORD_SEQUENCE,
+  RECORD_TIME, copyBytes, padded, zeroPadding,
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import {
-  addressOf, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
-  publishedSequence, tryClaim,
+  addressOf, capacity, claimCount, claimEnd, claimNext, claimPosition, claimSequence, claimStart, claimWord, freeBytes, mayClaim,
+  publish, published, publishedSequence, tryClaim,
 } from "./ring";
 
 /** Padding before a record of `size` bytes at `tail`, so that it doesn't wrap. */
@@ -26,20 +26,31 @@ export function markPadding(ring: usize, tail: u64, padding: u32): void {
   if (padding > 0) store<u32>(addressOf(ring, tail), 0);
 }
 
-/** Writes the header of a record whose body is complete; length last but for the CRC, which covers all behind itself. */
+/**
+ * The register of the CRC behind the sequence, whose lowest byte is left out, and the time: the same for 256 records.
+ */
+// @ts-ignore: decorator
+@inline
+export function stampRegister(sequence: u64, timeNs: u64, crcTable: usize): u32 {
+  return crcWords(crcTable, sequence & ~<u64>255, timeNs, CRC_START);
+}
+
+/**
+ * Writes the header of a record whose body is complete. The CRC, which covers all behind itself, goes on from the `stamp`
+ * of its sequence and time.
+ */
 // @ts-ignore: decorator
 @inline
 export function sealRecord(
-  record: usize, length: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32, crcTable: usize,
+  record: usize, length: u32, stamp: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32,
+  crcTable: usize,
 ): void {
+  store<u32>(record + RECORD_LENGTH, length);
   store<u64>(record + RECORD_SEQUENCE, sequence);
   store<u64>(record + RECORD_TIME, timeNs);
-  store<u32>(record + RECORD_HASH, hash);
-  store<u16>(record + RECORD_TOPIC_LENGTH, <u16>topicLength);
-  store<u8>(record + RECORD_PRIORITY, <u8>priority);
-  store<u8>(record + RECORD_FLAGS, <u8>flags);
-  store<u32>(record + RECORD_CRC, crc32(crcTable, record + RECORD_SEQUENCE, length - <u32>RECORD_SEQUENCE));
-  store<u32>(record + RECORD_LENGTH, length);
+  store<u64>(record + RECORD_HASH, <u64>hash | (<u64>(topicLength | (priority << 16) | (flags << 24)) << 32));
+  const start = stamp ^ crcFirstOf16(crcTable, <u32>sequence & 255);
+  store<u32>(record + RECORD_CRC, ~crcOver(crcTable, record + RECORD_HASH, length - <u32>RECORD_HASH, start));
 }
 
 /**
@@ -63,8 +74,8 @@ export function append(
     const padding = wrapPadding(ring, tail, size);
     const bytes = padding + size;
     if (freeBytes(ring, producer, tail, bytes) < <u64>bytes) return 0;
-    if (!tryClaim(ring, word, bytes, 1)) continue;
     const sequence = claimSequence(word, publishedNext);
+    if (!tryClaim(ring, producer, word, tail, bytes, 1, sequence + 1)) continue;
     markPadding(ring, tail, padding);
     const record = addressOf(ring, tail + padding);
     zeroPadding(record, length);
@@ -80,8 +91,41 @@ export function append(
     }
     copyBytes(at, payload, payloadLength);
     const flags = source | (idBytes > 0 ? FLAG_ID : 0) | (metadataBytes > 0 ? FLAG_METADATA : 0);
-    sealRecord(record, length, sequence, timeNs, hashTopic(topic, topicLength), topicLength, priority, flags, crcTable);
+    sealRecord(record, length, stampRegister(sequence, timeNs, crcTable), sequence, timeNs, hashTopic(topic, topicLength), topicLength, priority, flags, crcTable);
     publish(ring, producer, tail, tail + bytes, sequence + 1);
     return 1;
   }
+}
+
+/** Fills a claim that is given up with records that hold no event: one for each of its sequences, and publishes it. */
+export function voidRecords(ring: usize, producer: u32, crcTable: usize, timeNs: u64): void {
+  const count = claimCount(ring, producer);
+  const end = claimEnd(ring, producer);
+  const next = claimNext(ring, producer);
+  const start = claimStart(ring, producer);
+  let at = start;
+  // Every record takes its header's bytes at least, so there is room; the last one takes what is left.
+  for (let i: u32 = 0; i < count; i++) {
+    let left = <u64>(capacity(ring) - (<u32>at & (capacity(ring) - 1)));
+    if (left < <u64>RECORD_HEADER) {
+      markPadding(ring, at, <u32>left);
+      at += left;
+      left = <u64>capacity(ring);
+    }
+    let length = RECORD_HEADER;
+    if (i + 1 == count) {
+      if (end - at > left) {
+        // The last one would wrap: what is left before the ring's end is padding, and the record comes behind it.
+        markPadding(ring, at, <u32>left);
+        at += left;
+      }
+      length = <u32>(end - at);
+    }
+    const record = addressOf(ring, at);
+    memory.fill(record + RECORD_HEADER, 0, length - RECORD_HEADER);
+    const sequence = next - <u64>(count - i);
+    sealRecord(record, length, stampRegister(sequence, timeNs, crcTable), sequence, timeNs, hashTopic(record, 0), 0, 0, FLAG_TOMBSTONE, crcTable);
+    at += length;
+  }
+  publish(ring, producer, start, end, next);
 }

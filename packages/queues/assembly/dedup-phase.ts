@@ -10,9 +10,10 @@
 
 import {
   ANNOUNCED, CLEAN, CLEARING, CLEAR_NEXT, COUNT, FORGOTTEN, FORGOTTEN_UP_TO, GENERATIONS, GENERATION_IDS, NEVER, NEWEST,
-  PHASE, RETIRED_AT, START, TAKEN, THREADS, WINDOW, bucketsOfTable, generationAt, raise, resetGeneration, tableAt, threadAt,
+  PHASE, RETIRED_AT, START, TAKEN, THREADS, WINDOW, bucketsOfTable, generationAt, indexOf, raise, resetGeneration, threadAt,
 } from "./dedup-layout";
-import { inRange, rememberedIn } from "./dedup-table";
+import { inRange } from "./dedup-slot";
+import { clearBucket, rememberedIn } from "./dedup-table";
 
 // @ts-ignore: decorator
 @inline
@@ -47,6 +48,9 @@ export function leave(thread: usize): void {
   atomic.store<u64>(thread + ANNOUNCED, 0);
 }
 
+/** Buckets that an operation clears when the next table is wanted and not clean: 64 KiB, some microseconds. */
+const LATE_BUCKETS: u32 = 1024;
+
 /** Whether an operation of a phase before `phase` is under way. */
 function isHeld(dedup: usize, phase: u64): bool {
   const threads = load<u32>(dedup + THREADS);
@@ -76,14 +80,25 @@ export function tryAdvance(dedup: usize, phase: u64, now: i64): bool {
 /** Begins an operation that accepts ids: moves the phase where that is due and possible, announces it, returns it. */
 // @ts-ignore: decorator
 @inline
-export function enter(dedup: usize, thread: usize, now: i64): u64 {
+export function enter(dedup: usize, slot: u32, now: i64): u64 {
+  const thread = threadAt(dedup, slot);
   while (true) {
     const phase = announce(dedup, thread);
     const generation = generationAt(dedup, phase >> 1);
     const due =
       (phase & 1) != 0 || atomic.load<u32>(generation + COUNT) >= load<u32>(dedup + GENERATION_IDS) || !inRange(generation, now);
-    if (!due || !tryAdvance(dedup, phase, now)) return phase;
+    if (!due) return phase;
+    // Usually clean long before; not when threads that met at the clearing left it to each other.
+    clearSome(dedup, slot, phase, LATE_BUCKETS);
+    if (!tryAdvance(dedup, phase, now)) return phase;
   }
+}
+
+/** Buckets to clear for each id accepted, so that a table is clean when the generation is half full. */
+// @ts-ignore: decorator
+@inline
+export function bucketsToClear(dedup: usize): u32 {
+  return 1 + (bucketsOfTable(dedup) << 1) / load<u32>(dedup + GENERATION_IDS);
 }
 
 /**
@@ -100,7 +115,7 @@ export function clearSome(dedup: usize, slot: u32, phase: u64, buckets: u32): bo
   let more = atomic.load<u64>(dedup + CLEAN) < next;
   if (more) {
     const old = generationAt(dedup, next);
-    const table = tableAt(dedup, next);
+    const index = indexOf(dedup, next);
     const size = bucketsOfTable(dedup);
     const window = load<i64>(dedup + WINDOW);
     const retiredAt = atomic.load<i64>(old + RETIRED_AT);
@@ -111,10 +126,10 @@ export function clearSome(dedup: usize, slot: u32, phase: u64, buckets: u32): bo
     const to = size - from > buckets ? from + buckets : size;
     if (early) {
       let forgotten: u32 = 0;
-      for (let i = from; i < to; i++) forgotten += rememberedIn(table + (<usize>i << 6), old, retiredAt, window);
+      for (let i = from; i < to; i++) forgotten += rememberedIn(dedup, index, i, retiredAt, window);
       atomic.add<u64>(dedup + FORGOTTEN, <u64>forgotten);
     }
-    memory.fill(table + (<usize>from << 6), 0, <usize>(to - from) << 6);
+    for (let i = from; i < to; i++) clearBucket(dedup, index, i);
     if (to < size) {
       atomic.store<u32>(dedup + CLEAR_NEXT, to);
     } else {

@@ -1,11 +1,11 @@
 // What a deduplicator tells about itself: statistics, and the accepted ids for a snapshot. Numbers go to JavaScript as f64.
 
 import {
-  ACCEPTED, ANNOUNCED, BUCKETS, COUNT, DUPLICATES, FORGOTTEN, FORGOTTEN_AT_ONCE, FORGOTTEN_UP_TO, KEY, NEVER, NEWEST, OLDEST,
-  TAKEN, THREADS, WINDOW, bucketsOfTable, generationAt, tableAt, threadAt,
+  ACCEPTED, ANNOUNCED, COUNT, DUPLICATES, FORGOTTEN, FORGOTTEN_AT_ONCE, FORGOTTEN_UP_TO, KEY, NEVER, NEWEST, OLDEST,
+  TAKEN, THREADS, WINDOW, bucketsOfTable, generationAt, indexOf, threadAt,
 } from "./dedup-layout";
 import { announce, clearSome, leave, oldestReadable, phaseOf } from "./dedup-phase";
-import { exportBucket, kindOf, rememberedIn } from "./dedup-table";
+import { exportBucket, rememberedIn } from "./dedup-table";
 
 /** Most ids that `exportIds` writes at once. */
 export const EXPORT_IDS: u32 = 510;
@@ -63,13 +63,12 @@ export function countLive(dedup: usize, slot: u32, generation: u64, now: i64): i
   const phase = announce(dedup, thread);
   let live: i32 = -1;
   if (generation >= oldestReadable(dedup, phase) && generation <= (phase + 1) >> 1) {
-    const entry = generationAt(dedup, generation);
-    const table = tableAt(dedup, generation);
+    const index = indexOf(dedup, generation);
     const size = bucketsOfTable(dedup);
     const window = load<i64>(dedup + WINDOW);
     live = 0;
     for (let bucket: u32 = 0; bucket < size; bucket++) {
-      live += rememberedIn(table + (<usize>bucket << 6), entry, now, window);
+      live += rememberedIn(dedup, index, bucket, now, window);
     }
   }
   leave(thread);
@@ -96,14 +95,12 @@ export function exportIds(dedup: usize, slot: u32, generation: u64, bucket: u32,
   }
   let count: u32 = 0;
   if (generation <= (phase + 1) >> 1) {
-    const entry = generationAt(dedup, generation);
-    const table = tableAt(dedup, generation);
+    const index = indexOf(dedup, generation);
     const size = bucketsOfTable(dedup);
-    const buckets = load<u32>(dedup + BUCKETS);
     const loMask = load<u64>(dedup + KEY);
     const hiMask = load<u64>(dedup + KEY, 8);
     while (bucket < size && count + SLOTS_OF_BUCKET <= EXPORT_IDS) {
-      count += exportBucket(table + (<usize>bucket << 6), kindOf(bucket, buckets), entry, loMask, hiMask, to + <usize>count * 24);
+      count += exportBucket(dedup, index, bucket, loMask, hiMask, to + <usize>count * 24);
       bucket++;
     }
     if (bucket == size) {

@@ -5,16 +5,15 @@
 // touched before the first is looked at.
 
 import {
-  ACCEPTED, BUCKETS, CLEAN, COUNT, DUPLICATES, FORGOTTEN_AT_ONCE, FORGOTTEN_UP_TO, GENERATION_IDS, GROUP, KEY, NEWEST, WINDOW,
-  WORK, WORK_BYTES, generationAt, raise, tableAt, threadAt,
+  ACCEPTED, CLEAN, COUNT, DUPLICATES, FORGOTTEN_AT_ONCE, FORGOTTEN_UP_TO, GENERATIONS, GENERATION_IDS, GROUP, KEY, NEVER,
+  NEWEST, WINDOW, WORK, WORK_BYTES, entryAt, indexOf, raise, threadAt,
 } from "./dedup-layout";
-import { announce, clearSome, enter, leave, oldestReadable, phaseOf, tryAdvance } from "./dedup-phase";
-import { DUPLICATE, FULL, MOVED, NEW, PLACED, accept, bucketsOf, freeze, remembered, timeWord, walk } from "./dedup-table";
+import { announce, bucketsToClear, clearSome, enter, leave, oldestReadable, tryAdvance } from "./dedup-phase";
+import { writeItem } from "./dedup-slot";
+import { DUPLICATE, FULL, MOVED, NEW, accept, freeze } from "./dedup-table";
+import { remembers, remembersSought, seek, seekFree, tableBits, touchLine, touchTags } from "./dedup-tags";
 
-const LO: usize = 0;
-const HI: usize = 8;
-const AT: usize = 16;
-const KIND: usize = 20;
+const NO_TABLE: u32 = u32.MAX_VALUE;
 
 /**
  * Reads an id into a group. The masks make halves of 0 as rare as the key is hard to guess, whatever the ids look like. The
@@ -25,8 +24,8 @@ const KIND: usize = 20;
 // @ts-ignore: decorator
 @inline
 function prepare(dedup: usize, item: usize, id: usize): void {
-  let lo = load<u64>(id) ^ load<u64>(dedup + KEY);
-  let hi = load<u64>(id, 8) ^ load<u64>(dedup + KEY, 8);
+  const lo = load<u64>(id) ^ load<u64>(dedup + KEY);
+  const hi = load<u64>(id, 8) ^ load<u64>(dedup + KEY, 8);
   const product =
     (load<u64>(dedup + KEY, 16) + (lo & 0xffffffff)) * (load<u64>(dedup + KEY, 24) + (lo >> 32)) +
     (load<u64>(dedup + KEY, 32) + (hi & 0xffffffff)) * (load<u64>(dedup + KEY, 40) + (hi >> 32)) +
@@ -35,89 +34,74 @@ function prepare(dedup: usize, item: usize, id: usize): void {
   hash ^= hash >>> 16;
   hash *= 0x85ebca6b;
   hash ^= hash >>> 13;
-  let kind: u32 = 0;
-  if (lo == 0) {
-    lo = 1;
-    kind = 1;
-  }
-  if (hi == 0) {
-    hi = 1;
-    kind |= 2;
-  }
-  store<u64>(item + LO, lo);
-  store<u64>(item + HI, hi);
-  store<u32>(item + AT, <u32>((<u64>hash * <u64>bucketsOf(kind, load<u32>(dedup + BUCKETS))) >> 32));
-  store<u32>(item + KIND, kind);
+  writeItem(dedup, item, lo, hi, hash);
 }
 
-/** Loads each id's bucket in a table and gives back something that depends on them all. */
 // @ts-ignore: decorator
 @inline
-function touch(table: usize, work: usize, count: u32): u64 {
+function itemAt(work: usize, i: u32): usize {
+  return work + <usize>i * WORK_BYTES;
+}
+
+/** The table before another: the generation before its. */
+// @ts-ignore: decorator
+@inline
+function before(dedup: usize, index: u32): u32 {
+  return (index == 0 ? load<u32>(dedup + GENERATIONS) : index) - 1;
+}
+
+/**
+ * The tables of the `count` generations that end with the one of table `index`, without those whose newest acceptance is out of
+ * the window.
+ */
+// @ts-ignore: decorator
+@inline
+function tablesThatRemember(dedup: usize, index: u32, count: u32, now: i64, window: i64): u64 {
+  let tables: u64 = 0;
+  for (; count > 0; count--) {
+    const newest = atomic.load<i64>(entryAt(dedup, index) + NEWEST);
+    if (newest != NEVER && now - newest <= window) tables |= tableBits(index);
+    index = before(dedup, index);
+  }
+  return tables;
+}
+
+/**
+ * Loads what a group is going to look at, so that its cache misses overlap: all tags first, then the lines that they point at; for
+ * an id that is nowhere the line of table `target` where it will be placed, if that isn't `NO_TABLE`. The result is of no use but to
+ * be stored, or the compiler would leave the loads out.
+ */
+// @ts-ignore: decorator
+@inline
+function touch(dedup: usize, work: usize, count: u32, tables: u64, target: u32): u64 {
   let sum: u64 = 0;
-  for (let i: u32 = 0; i < count; i++) sum |= load<u64>(table + (<usize>load<u32>(work + <usize>i * WORK_BYTES + AT) << 6));
-  return sum;
-}
-
-/** Whether the generations from `to` down to `from` remember an id. One whose newest acceptance is out of the window can't. */
-// @ts-ignore: decorator
-@inline
-function inOlder(dedup: usize, from: u64, to: u64, item: usize, now: i64, window: i64): bool {
-  const lo = load<u64>(item + LO);
-  const hi = load<u64>(item + HI);
-  const at = load<u32>(item + AT);
-  const kind = load<u32>(item + KIND);
-  const buckets = load<u32>(dedup + BUCKETS);
-  for (let generation = to + 1; generation-- > from; ) {
-    const entry = generationAt(dedup, generation);
-    if (!mayRemember(entry, now, window)) continue;
-    const slot = walk(tableAt(dedup, generation), buckets, kind, at, lo, hi);
-    if (remembered(timeWord(slot, lo, hi), entry, now, window)) return true;
+  for (let i: u32 = 0; i < count; i++) sum |= <u64>touchTags(dedup, itemAt(work, i));
+  for (let i: u32 = 0; i < count; i++) {
+    const item = itemAt(work, i);
+    if (!seek(dedup, tables, item) && target != NO_TABLE) seekFree(dedup, target, item);
   }
-  return false;
-}
-
-// @ts-ignore: decorator
-@inline
-function mayRemember(generation: usize, now: i64, window: i64): bool {
-  const newest = atomic.load<i64>(generation + NEWEST);
-  return newest != i64.MIN_VALUE && now - newest <= window;
+  // A loop of its own: of one as long as the one before it only a few turns fit into the processor's window at once.
+  for (let i: u32 = 0; i < count; i++) sum |= touchLine(itemAt(work, i));
+  return sum;
 }
 
 /** Settled: generation k arbitrates; the older ones are only read, nobody accepts in them any more. */
 // @ts-ignore: decorator
 @inline
-function checkSettled(dedup: usize, k: u64, oldest: u64, item: usize, now: i64, window: i64): u32 {
-  const lo = load<u64>(item + LO);
-  const hi = load<u64>(item + HI);
-  const at = load<u32>(item + AT);
-  const kind = load<u32>(item + KIND);
-  const buckets = load<u32>(dedup + BUCKETS);
-  const table = tableAt(dedup, k);
-  const entry = generationAt(dedup, k);
-  const slot = walk(table, buckets, kind, at, lo, hi);
-  if (remembered(timeWord(slot, lo, hi), entry, now, window)) return DUPLICATE;
-  if (k > oldest && inOlder(dedup, oldest, k - 1, item, now, window)) return DUPLICATE;
-  return accept(slot, table, entry, buckets, kind, at, lo, hi, now, window);
+function checkSettled(dedup: usize, k: u32, older: u64, item: usize, sought: bool, now: i64, window: i64): u32 {
+  const tables = older | tableBits(k);
+  if (sought ? remembersSought(dedup, tables, item, now, window) : remembers(dedup, tables, item, now, window)) return DUPLICATE;
+  return accept(dedup, k, item, now, window);
 }
 
 /**
  * On the way from k to k + 1: the id's slot in k is frozen first. From then on nobody accepts it in k, whichever phase he is
  * in, and k + 1 arbitrates between all. If k remembers it, it is a duplicate for all.
  */
-function checkOnTheWay(dedup: usize, k: u64, oldest: u64, item: usize, now: i64, window: i64): u32 {
-  const lo = load<u64>(item + LO);
-  const hi = load<u64>(item + HI);
-  const at = load<u32>(item + AT);
-  const kind = load<u32>(item + KIND);
-  const buckets = load<u32>(dedup + BUCKETS);
-  if (k > oldest && inOlder(dedup, oldest, k - 1, item, now, window)) return DUPLICATE;
-  const table = tableAt(dedup, k);
-  const slot = walk(table, buckets, kind, at, lo, hi);
-  if (!freeze(slot, table, generationAt(dedup, k), buckets, kind, at, lo, hi, now, window)) return DUPLICATE;
-  const nextTable = tableAt(dedup, k + 1);
-  const nextSlot = walk(nextTable, buckets, kind, at, lo, hi);
-  return accept(nextSlot, nextTable, generationAt(dedup, k + 1), buckets, kind, at, lo, hi, now, window);
+function checkOnTheWay(dedup: usize, k: u32, next: u32, older: u64, item: usize, now: i64, window: i64): u32 {
+  if (remembers(dedup, older, item, now, window)) return DUPLICATE;
+  if (!freeze(dedup, k, item, now, window)) return DUPLICATE;
+  return accept(dedup, next, item, now, window);
 }
 
 /** Checks and inserts a prepared group; writes 1 (new) or 0 at `isNew` for each and returns how many are new. */
@@ -127,30 +111,26 @@ function checkGroup(dedup: usize, slot: u32, count: u32, now: i64, window: i64, 
   let accepted: u32 = 0;
   let i: u32 = 0;
   do {
-    const phase = enter(dedup, thread, now);
-    const k = phase >> 1;
-    const oldest = oldestReadable(dedup, phase);
+    const phase = enter(dedup, slot, now);
     const settled = (phase & 1) == 0;
-    const entry = generationAt(dedup, k + (phase & 1));
-    if (i == 0 && count > 1) {
-      let sum = touch(tableAt(dedup, k), work, count);
-      for (let older = k; older-- > oldest; ) {
-        if (mayRemember(generationAt(dedup, older), now, window)) sum |= touch(tableAt(dedup, older), work, count);
-      }
-      // Stored where it is overwritten, so that the loads aren't optimized away.
-      store<u8>(isNew, <u8>sum);
-    }
+    const k = indexOf(dedup, phase >> 1);
+    const target = settled ? k : indexOf(dedup, (phase >> 1) + 1);
+    const entry = entryAt(dedup, target);
+    const older = tablesThatRemember(dedup, before(dedup, k), <u32>((phase >> 1) - oldestReadable(dedup, phase)), now, window);
+    // What was found in this operation holds for this operation: later ones may be in another phase.
+    const sought = i == 0 && count > 1;
+    if (sought) store<u8>(isNew, <u8>touch(dedup, work, count, older | tableBits(k), target));
     const held = atomic.load<u32>(entry + COUNT);
     const limit = load<u32>(dedup + GENERATION_IDS);
-    let placed: u32 = 0;
+    let first: u32 = 0;
     while (i < count) {
       // Full: the next id goes into the next generation, if it can. The first of an entry goes on in any case.
-      if (placed > 0 && held + placed >= limit) break;
-      const item = work + <usize>i * WORK_BYTES;
+      if (first > 0 && held + first >= limit) break;
+      const item = itemAt(work, i);
       let outcome = settled
-        ? checkSettled(dedup, k, oldest, item, now, window)
-        : checkOnTheWay(dedup, k, oldest, item, now, window);
-      placed += outcome >> 2;
+        ? checkSettled(dedup, k, older, item, sought, now, window)
+        : checkOnTheWay(dedup, k, target, older, item, now, window);
+      first += outcome >> 2;
       outcome &= 3;
       if (outcome == MOVED) break;
       if (outcome == FULL) {
@@ -165,8 +145,10 @@ function checkGroup(dedup: usize, slot: u32, count: u32, now: i64, window: i64, 
       accepted += outcome;
       i++;
     }
-    if (placed > 0) atomic.add<u32>(entry + COUNT, placed);
-    if (settled && atomic.load<u64>(dedup + CLEAN) <= k) clearSome(dedup, slot, phase, count + 7);
+    if (first > 0) atomic.add<u32>(entry + COUNT, first);
+    if (settled && first > 0 && atomic.load<u64>(dedup + CLEAN) <= phase >> 1) {
+      clearSome(dedup, slot, phase, first * bucketsToClear(dedup));
+    }
     leave(thread);
   } while (i < count);
   bump(thread + ACCEPTED, accepted);
@@ -188,17 +170,13 @@ function findGroup(dedup: usize, slot: u32, count: u32, now: i64, found: usize):
   const window = load<i64>(dedup + WINDOW);
   const phase = announce(dedup, thread);
   const newest = (phase + 1) >> 1;
-  const oldest = oldestReadable(dedup, phase);
-  if (count > 1) {
-    let sum: u64 = 0;
-    for (let generation = newest + 1; generation-- > oldest; ) {
-      if (mayRemember(generationAt(dedup, generation), now, window)) sum |= touch(tableAt(dedup, generation), work, count);
-    }
-    store<u8>(found, <u8>sum);
-  }
+  const generations = <u32>(newest + 1 - oldestReadable(dedup, phase));
+  const tables = tablesThatRemember(dedup, indexOf(dedup, newest), generations, now, window);
+  if (count > 1) store<u8>(found, <u8>touch(dedup, work, count, tables, NO_TABLE));
   let hits: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const hit = inOlder(dedup, oldest, newest, work + <usize>i * WORK_BYTES, now, window);
+    const item = itemAt(work, i);
+    const hit = count > 1 ? remembersSought(dedup, tables, item, now, window) : remembers(dedup, tables, item, now, window);
     store<u8>(found + i, hit ? 1 : 0);
     hits += hit ? 1 : 0;
   }
@@ -220,7 +198,7 @@ function insertMany(dedup: usize, slot: u32, ids: usize, count: u32, now: i64, w
   let accepted: u32 = 0;
   while (count > 0) {
     const group = min(count, GROUP);
-    for (let i: u32 = 0; i < group; i++) prepare(dedup, work + <usize>i * WORK_BYTES, ids + (<usize>i << 4));
+    for (let i: u32 = 0; i < group; i++) prepare(dedup, itemAt(work, i), ids + (<usize>i << 4));
     accepted += checkGroup(dedup, slot, group, now, window, isNew);
     ids += <usize>group << 4;
     isNew += group;
@@ -237,7 +215,7 @@ export function checkAndInsertAt(dedup: usize, slot: u32, addresses: usize, coun
   while (count > 0) {
     const group = min(count, GROUP);
     for (let i: u32 = 0; i < group; i++) {
-      prepare(dedup, work + <usize>i * WORK_BYTES, <usize>load<u32>(addresses + (<usize>i << 2)));
+      prepare(dedup, itemAt(work, i), <usize>load<u32>(addresses + (<usize>i << 2)));
     }
     accepted += checkGroup(dedup, slot, group, now, window, isNew);
     addresses += <usize>group << 2;
@@ -258,7 +236,7 @@ export function findMany(dedup: usize, slot: u32, ids: usize, count: u32, now: i
   let hits: u32 = 0;
   while (count > 0) {
     const group = min(count, GROUP);
-    for (let i: u32 = 0; i < group; i++) prepare(dedup, work + <usize>i * WORK_BYTES, ids + (<usize>i << 4));
+    for (let i: u32 = 0; i < group; i++) prepare(dedup, itemAt(work, i), ids + (<usize>i << 4));
     hits += findGroup(dedup, slot, group, now, found);
     ids += <usize>group << 4;
     found += group;

@@ -9,8 +9,19 @@ const AWAKE: i32 = 0;
 const PARKED: i32 = 1;
 
 /** Wakes the thread that sleeps at `parker`, if one does. Any thread. One load of a shared line when nobody sleeps. */
+// @ts-ignore: decorator
+@inline
 export function unpark(parker: usize): void {
-  if (atomic.load<i32>(parker) == PARKED && atomic.cmpxchg<i32>(parker, PARKED, AWAKE) == PARKED) {
-    atomic.notify(parker, 1);
-  }
+  if (atomic.load<i32>(parker) == PARKED) wake(parker, 1);
+}
+
+/** Wakes all that sleep at a parker which several threads share: they never store "awake" themselves. */
+// @ts-ignore: decorator
+@inline
+export function unparkAll(parker: usize): void {
+  if (atomic.load<i32>(parker) == PARKED) wake(parker, -1);
+}
+
+function wake(parker: usize, most: i32): void {
+  if (atomic.cmpxchg<i32>(parker, PARKED, AWAKE) == PARKED) atomic.notify(parker, most);
 }

@@ -4,7 +4,7 @@ import { EscError } from "@esc/events";
 export interface DeduplicatorOptions {
   /**
    * Ids that may be accepted within the window before one is forgotten early: 1 to 50,000,000. Costs
-   * 28.4 · generations / (generations − 2) bytes each (57 with 4 generations), and {@link Deduplicator.bytesFor} tells all.
+   * 30.2 · generations / (generations − 2) bytes each (60.5 with 4 generations), and {@link Deduplicator.bytesFor} tells all.
    */
   readonly capacity: number;
   /** For how long an accepted id is remembered: 1 to 2^30 ms (12 days); 1 hour unless given. */
@@ -35,8 +35,11 @@ export interface DeduplicatorGeometry {
 export const KEY_AT = 32;
 export const KEY_BYTES = 56;
 const CONTROL_BYTES = 2_432;
-const THREAD_BYTES = 896;
+const THREAD_BYTES = 1_152;
 const BUCKET_BYTES = 64;
+/** Tags: four bytes for each table's bucket, in whole vectors. */
+const VECTOR_BYTES = 16;
+const TABLES_PER_VECTOR = 4;
 const EXTRA_BUCKETS = 65;
 /** Three slots a bucket, three quarters of them used when a generation is full. */
 const IDS_PER_BUCKET = 2.25;
@@ -52,7 +55,8 @@ export function geometryOf(name: string, options: DeduplicatorOptions): Deduplic
   const generationIds = Math.ceil(capacity / (generations - 2));
   // A few buckets more, so that small tables have room for what is placed while the generation changes.
   const buckets = Math.ceil(generationIds / IDS_PER_BUCKET) + 4;
-  const bytes = CONTROL_BYTES + threads * THREAD_BYTES + generations * (buckets + EXTRA_BUCKETS) * BUCKET_BYTES;
+  const perBucket = generations * BUCKET_BYTES + Math.ceil(generations / TABLES_PER_VECTOR) * VECTOR_BYTES;
+  const bytes = CONTROL_BYTES + threads * THREAD_BYTES + (buckets + EXTRA_BUCKETS) * perBucket + 128;
   return { capacity, windowMs, generations, threads, generationIds, buckets, bytes };
 }
 

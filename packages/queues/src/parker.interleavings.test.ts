@@ -1,86 +1,104 @@
-import { expect, test } from "vitest";
-import { explore, type Model } from "./interleavings.fixture.ts";
+import { type ExploreOptions, explore, type Plant } from "@esc/tooling/explore";
+import { describe, expect, test } from "vitest";
 
-/** The sleeper and wakers of `parker.ts`, step for step, around one counter of published work. */
-interface State {
-  word: "awake" | "parked";
-  sleeping: boolean;
-  work: number;
-  taken: number;
-  sleeper: number;
-  wakers: { pc: number; saw: boolean }[];
-}
-
-type Bug = "none" | "no second look" | "looks for the sleeper first";
-
-function model(wakers: number, bug: Bug): Model<State> {
+/** `assembly/model/parker.ts`: a sleeper and its wakers, run in every order of their atomic steps. */
+function options(threads: ExploreOptions["threads"], work: number, plant?: Plant): ExploreOptions {
   return {
-    threads: 1 + wakers,
-    initial: {
-      word: "awake",
-      sleeping: false,
-      work: 0,
-      taken: 0,
-      sleeper: 0,
-      wakers: Array.from({ length: wakers }, () => ({ pc: 0, saw: false })),
-    },
-    step: (s, thread) => (thread === 0 ? sleep(s) : wake(s, s.wakers[thread - 1] as State["wakers"][number])),
-    check: () => undefined,
-    checkEnd: (s) => {
-      if (s.taken !== wakers) throw new Error("the sleeper sleeps on and work is left");
-    },
+    model: new URL("../assembly/model/parker.ts", import.meta.url),
+    memoryBytes: 32,
+    threads,
+    buffered: [0, 16],
+    plant,
+    checkEnd: (view) => expect(view.getInt32(16)).toBe(work),
   };
-
-  function sleep(s: State): "end" | "wait" | undefined {
-    switch (s.sleeper) {
-      case 0: // look for work
-        if (s.taken === wakers) return "end";
-        if (s.taken < s.work) s.taken = s.work;
-        else s.sleeper = 1;
-        return undefined;
-      case 1: // prepare
-        s.word = "parked";
-        s.sleeper = bug === "no second look" ? 3 : 2;
-        return undefined;
-      case 2: // look once more
-        s.sleeper = s.taken < s.work ? 4 : 3;
-        return undefined;
-      case 3: // wait while the word says parked: check and sleep are one step, as the system call promises
-        if (s.word === "parked") s.sleeping = true;
-        s.sleeper = s.sleeping ? 5 : 4;
-        return undefined;
-      case 4: // cancel, or awake again
-        s.word = "awake";
-        s.sleeper = 0;
-        return undefined;
-      default:
-        if (s.sleeping) return "wait";
-        s.sleeper = 4;
-        return undefined;
-    }
-  }
-
-  function wake(s: State, w: State["wakers"][number]): "end" | "wait" | undefined {
-    const publishAt = bug === "looks for the sleeper first" ? 1 : 0;
-    if (w.pc === publishAt) s.work++;
-    else if (w.pc === 1 - publishAt) w.saw = s.word === "parked";
-    else if (w.pc === 2) {
-      // compare-and-swap: one of several wakers makes the call
-      if (w.saw && s.word === "parked") s.word = "awake";
-      else w.saw = false;
-    } else if (w.pc === 3) {
-      if (w.saw) s.sleeping = false;
-    } else return "end";
-    w.pc++;
-    return undefined;
-  }
 }
 
-test("no wake-up is lost, with one waker or two, in any interleaving", () => {
-  expect(explore(model(1, "none"))).toBeGreaterThan(10);
-  expect(explore(model(2, "none"))).toBeGreaterThan(100);
+test.each([
+  ["one waker, one piece of work", [["waker", 1]], 1],
+  ["one waker, three pieces", [["waker", 3]], 3],
+  [
+    "two wakers, two pieces each",
+    [
+      ["waker", 2],
+      ["waker", 2],
+    ],
+    4,
+  ],
+] as [string, ExploreOptions["threads"], number][])("no wake-up is lost: %s", async (_, wakers, work) => {
+  const { states, ends } = await explore(options([["sleeper", work], ...wakers], work));
+  expect(states).toBeGreaterThan(20);
+  expect(ends).toBeGreaterThan(0);
 });
 
-test.each<Bug>(["no second look", "looks for the sleeper first"])("the explorer finds the bug: %s", (bug) => {
-  expect(() => explore(model(1, bug))).toThrow(/sleeps on/);
+describe("the explorer finds the bug", () => {
+  const model = "assembly/model/parker.ts";
+  const kernel = "assembly/parker.ts";
+  const bugs: [string, Plant][] = [
+    ["no second look", { file: model, from: "if (work == taken) atomic.wait", to: "atomic.wait" }],
+    [
+      "the sleep is announced after the second look",
+      {
+        file: model,
+        from: `    atomic.store<i32>(base + PARKER, PARKED); // prepare
+    const work = atomic.load<i32>(base + WORK); // the second look
+`,
+        to: `    const work = atomic.load<i32>(base + WORK);
+    atomic.store<i32>(base + PARKER, PARKED);
+`,
+      },
+    ],
+    [
+      "the sleep is announced by a plain store",
+      { file: model, from: "atomic.store<i32>(base + PARKER, PARKED);", to: "store<i32>(base + PARKER, PARKED);" },
+    ],
+    [
+      "the waker looks for the sleeper before its work is visible",
+      {
+        file: model,
+        from: `    atomic.add<i32>(base + WORK, 1);
+    unpark(base + PARKER);
+`,
+        to: `    unpark(base + PARKER);
+    atomic.add<i32>(base + WORK, 1);
+`,
+      },
+    ],
+    [
+      "the waker makes its work visible by a plain store",
+      {
+        file: model,
+        from: "atomic.add<i32>(base + WORK, 1);",
+        to: "store<i32>(base + WORK, load<i32>(base + WORK) + 1);",
+      },
+    ],
+    [
+      "the waker notifies and leaves the word as it is",
+      {
+        file: kernel,
+        from: "if (atomic.cmpxchg<i32>(parker, PARKED, AWAKE) == PARKED) atomic.notify",
+        to: "atomic.notify",
+      },
+    ],
+    [
+      "the waker doesn't notify",
+      { file: kernel, from: "== PARKED) atomic.notify(parker, most);", to: "== PARKED) {}" },
+    ],
+  ];
+
+  test.each(bugs)("%s", async (_, plant) => {
+    await expect(
+      explore(
+        options(
+          [
+            ["sleeper", 2],
+            ["waker", 2],
+          ],
+          2,
+          plant,
+        ),
+      ),
+    ).rejects.toMatchObject({
+      code: "ESC_EXPLORE_DEADLOCK",
+    });
+  });
 });

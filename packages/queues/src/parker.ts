@@ -12,22 +12,32 @@ const PARKED = 1;
 
 export class Parker {
   readonly #word: Int32Array;
+  readonly #shared: boolean;
   /** Address of the word in the arena: for kernels only. */
   readonly address: number;
 
-  private constructor(arena: Arena, address: number) {
+  private constructor(arena: Arena, address: number, shared: boolean) {
     this.#word = new Int32Array(arena.memory.buffer, address, 1);
+    this.#shared = shared;
     this.address = address;
   }
 
   /** Makes a parker under a name of its own. */
   static create(arena: Arena, name: string): Parker {
-    return new Parker(arena, arena.allocate(name, 4).address);
+    return new Parker(arena, arena.allocate(name, 4).address, false);
   }
 
   /** The parker of that name, in any thread. */
   static attach(arena: Arena, name: string): Parker {
-    return new Parker(arena, arena.region(name).address);
+    return new Parker(arena, arena.region(name).address, false);
+  }
+
+  /**
+   * @internal A parker that lies in a structure of its own.
+   * @param shared several threads sleep at it: each wake-up wakes all of them, and only wakers say "awake".
+   */
+  static at(arena: Arena, address: number, shared = false): Parker {
+    return new Parker(arena, address, shared);
   }
 
   /** Announces the sleep. Look for work after it; then {@link park}, {@link parkAsync} or {@link cancel}. Owner only. */
@@ -37,24 +47,24 @@ export class Parker {
 
   /** Takes the announcement back: there was work. Owner only. */
   cancel(): void {
-    Atomics.store(this.#word, 0, AWAKE);
+    if (!this.#shared) Atomics.store(this.#word, 0, AWAKE);
   }
 
   /** Sleeps, blocking the thread, until woken or for `timeoutMs`. Owner only; not on the main thread. */
   park(timeoutMs: number): void {
     Atomics.wait(this.#word, 0, PARKED, timeoutMs);
-    Atomics.store(this.#word, 0, AWAKE);
+    this.cancel();
   }
 
   /** Sleeps while the thread's event loop goes on, until woken or for `timeoutMs`. Owner only. */
   async parkAsync(timeoutMs: number): Promise<void> {
     const wait = Atomics.waitAsync(this.#word, 0, PARKED, timeoutMs);
     if (wait.async) await wait.value;
-    Atomics.store(this.#word, 0, AWAKE);
+    this.cancel();
   }
 
-  /** Wakes the owner if it sleeps or is about to. Any thread. */
+  /** Wakes the owner if it sleeps or is about to; where several share the parker, all of them. Any thread. */
   unpark(): void {
-    if (Atomics.compareExchange(this.#word, 0, PARKED, AWAKE) === PARKED) Atomics.notify(this.#word, 0, 1);
+    if (Atomics.compareExchange(this.#word, 0, PARKED, AWAKE) === PARKED) Atomics.notify(this.#word, 0);
   }
 }

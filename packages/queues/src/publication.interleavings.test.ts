@@ -1,156 +1,165 @@
-import { expect, test } from "vitest";
-import { explore, type Model } from "./interleavings.fixture.ts";
+import { type ExploreOptions, explore, type ModelView, type Plant } from "@esc/tooling/explore";
+import { describe, expect, test } from "vitest";
 
-/**
- * The claim and publication of `assembly/ring.ts`, step for step: each `case` is one atomic operation there. Positions
- * count claims, one unit each.
- */
-interface Producer {
-  pc: number;
-  left: number;
-  word: number;
-  start: number;
-  seen: number;
-  slot: number;
-  end: number;
-}
+/** `assembly/model/publication.ts`: producers of one ring, run in every order of their atomic steps. */
+const RECORD = 40;
+const DATA = 5888;
+const PUBLISHED = 256;
+const NEXT_SEQUENCE = 264;
+/** The published position, and the producers' slots: where a plain store instead of an atomic one would do harm. */
+const buffered = [
+  [256, 272],
+  [768, 2816],
+] as const;
 
-interface State {
-  claim: number;
-  published: number;
-  filled: boolean[];
-  slots: { done: boolean; start: number; end: number }[];
-  producers: Producer[];
-}
-
-type Bug = "none" | "leaves without a look" | "helper stores" | "done before end" | "publishes before the fill";
-
-function model(producers: number, claims: number, bug: Bug): Model<State> {
-  const total = producers * claims;
+function options(threads: ExploreOptions["threads"], records: number, plant?: Plant): ExploreOptions {
   return {
-    threads: producers,
-    initial: {
-      claim: 0,
-      published: 0,
-      filled: new Array(total).fill(false),
-      slots: Array.from({ length: producers }, () => ({ done: false, start: -1, end: -1 })),
-      producers: Array.from({ length: producers }, () => ({
-        pc: 0,
-        left: claims,
-        word: 0,
-        start: 0,
-        seen: 0,
-        slot: 0,
-        end: 0,
-      })),
-    },
-    step: (s, thread) => {
-      const p = s.producers[thread] as Producer;
-      const mine = s.slots[thread] as State["slots"][number];
-      const other = s.slots[p.slot] as State["slots"][number];
-      switch (p.pc) {
-        case 0: // mayClaim: the slot holds one claim
-          if (p.left === 0) return "end";
-          if (mine.done && s.published <= mine.start) return "wait";
-          mine.done = false;
-          p.pc = 1;
-          return undefined;
-        case 1: // claimWord
-          p.word = s.claim;
-          p.pc = 2;
-          return undefined;
-        case 2: // tryClaim
-          if (s.claim !== p.word) {
-            p.pc = 1;
-            return undefined;
-          }
-          s.claim++;
-          p.start = p.word;
-          p.pc = bug === "publishes before the fill" ? 4 : 3;
-          return undefined;
-        case 3: // the records are written
-          s.filled[p.start] = true;
-          p.pc = 4;
-          return undefined;
-        case 4: // publish: is it this claim's turn?
-          p.pc = s.published === p.start ? 5 : 6;
-          return undefined;
-        case 5:
-          s.published = p.start + 1;
-          if (bug === "publishes before the fill") s.filled[p.start] = true;
-          p.pc = bug === "leaves without a look" ? 20 : 10;
-          return undefined;
-        case 6:
-          if (bug === "done before end") mine.done = true;
-          else mine.end = p.start + 1;
-          p.pc = 7;
-          return undefined;
-        case 7:
-          mine.start = p.start;
-          p.pc = 8;
-          return undefined;
-        case 8:
-          if (bug === "done before end") mine.end = p.start + 1;
-          else mine.done = true;
-          p.pc = 10;
-          return undefined;
-        case 10: // publishNext: the position, then every slot
-          p.seen = s.published;
-          p.slot = 0;
-          p.pc = 11;
-          return undefined;
-        case 11:
-          if (p.slot === producers) {
-            p.pc = 20;
-          } else if (other.done) {
-            p.pc = 12;
-          } else {
-            p.slot++;
-          }
-          return undefined;
-        case 12:
-          if (other.start === p.seen) {
-            p.pc = 13;
-          } else {
-            p.slot++;
-            p.pc = 11;
-          }
-          return undefined;
-        case 13:
-          p.end = other.end;
-          p.pc = 14;
-          return undefined;
-        case 14: // compare-and-swap from the position seen
-          if (s.published === p.seen || bug === "helper stores") s.published = p.end;
-          p.pc = 10;
-          return undefined;
-        default:
-          p.left--;
-          p.pc = 0;
-          return undefined;
-      }
-    },
-    check: (s) => {
-      expect(s.published).toBeLessThanOrEqual(s.claim);
-      for (let i = 0; i < s.published; i++) if (!s.filled[i]) throw new Error(`claim ${i} is published and not filled`);
-    },
-    checkEnd: (s) => {
-      if (s.published !== total) throw new Error(`${total - s.published} claims were never published`);
+    model: new URL("../assembly/model/publication.ts", import.meta.url),
+    memoryBytes: 24_576,
+    threads,
+    buffered,
+    plant,
+    check,
+    checkEnd: (view) => {
+      const left = records - view.getNumber64(PUBLISHED) / RECORD;
+      if (left !== 0) throw new Error(`${left} claims were never published`);
+      const next = view.getNumber64(NEXT_SEQUENCE);
+      if (next !== records + 1) throw new Error(`the next sequence is ${next} after ${records} records`);
     },
   };
 }
 
-test("two producers, three claims each: every claim is published once it is filled, in order, in every interleaving", () => {
-  expect(explore(model(2, 3, "none"))).toBeGreaterThan(1_000);
+/** What is published is complete, in order, and without a gap. */
+function check(view: ModelView): void {
+  const published = view.getNumber64(PUBLISHED);
+  for (let at = 0; at < published; at += RECORD) {
+    const record = DATA + at;
+    const whole =
+      view.getUint32(record) === RECORD &&
+      view.getNumber64(record + 8) === at / RECORD + 1 &&
+      view.getUint8(record + 32) >= 0xa0;
+    if (!whole) throw new Error(`the record at ${at} is published and not complete`);
+  }
+}
+
+const twoProducers = (plant?: Plant) =>
+  options(
+    [
+      ["producer", 0, 2],
+      ["producer", 1, 2],
+    ],
+    4,
+    plant,
+  );
+const threePublishers = (plant?: Plant) =>
+  options(
+    [
+      ["publisher", 0],
+      ["publisher", 1],
+      ["publisher", 2],
+    ],
+    3,
+    plant,
+  );
+
+test("two producers, two records each: every claim is published once it is filled, in order, in every interleaving", async () => {
+  expect((await explore(twoProducers())).states).toBeGreaterThan(1_000);
 });
 
-test("three producers, one claim each: the same", () => {
-  expect(explore(model(3, 1, "none"))).toBeGreaterThan(1_000);
+test("two producers, three records each, so that they wait for one another's publication: the same", async () => {
+  const { states } = await explore(
+    options(
+      [
+        ["producer", 0, 3],
+        ["producer", 1, 3],
+      ],
+      6,
+    ),
+  );
+  expect(states).toBeGreaterThan(2_000);
 });
 
-test.each<Bug>(["leaves without a look", "helper stores", "done before end", "publishes before the fill"])(
-  "the explorer finds the bug: %s",
-  (bug) => {
-    expect(() => explore(model(2, 3, bug))).toThrow(/published|toBeLessThan/);
-  },
-);
+test("three claims published by three threads in any order: the same", async () => {
+  expect((await explore(threePublishers())).states).toBeGreaterThan(100_000);
+});
+
+describe("the explorer finds the bug", () => {
+  const ring = (from: string, to: string): Plant => ({ file: "assembly/claims.ts", from, to });
+  const mark = `    store<u64>(slot + END, end);
+    store<u64>(slot + NEXT_SEQUENCE, next);
+    atomic.store<u64>(slot + START, start);
+    atomic.store<i32>(slot + DONE, 1);
+`;
+  const bugs: [string, Plant, RegExp][] = [
+    ["leaves without a look", ring("while (publishNext(ring)) {}", ""), /never published/],
+    [
+      "a helper stores instead of comparing and swapping",
+      ring("atomic.cmpxchg<u64>(ring + PUBLISHED, position, end);", "atomic.store<u64>(ring + PUBLISHED, end);"),
+      /never published/,
+    ],
+    [
+      "done is marked before the end",
+      ring(
+        mark,
+        `    atomic.store<u64>(slot + START, start);
+    atomic.store<i32>(slot + DONE, 1);
+    store<u64>(slot + END, end);
+    store<u64>(slot + NEXT_SEQUENCE, next);
+`,
+      ),
+      /never published|published and not complete/,
+    ],
+    [
+      "done is marked by a plain store",
+      ring("atomic.store<i32>(slot + DONE, 1);", "store<i32>(slot + DONE, 1);"),
+      /never published/,
+    ],
+    [
+      "the position is published by a plain store",
+      ring("atomic.store<u64>(ring + PUBLISHED, end);\n  } else {", "store<u64>(ring + PUBLISHED, end);\n  } else {"),
+      /never published|next sequence/,
+    ],
+    [
+      "the position goes before the sequence",
+      ring(
+        `    atomic.store<u64>(ring + PUBLISHED_SEQUENCE, next);
+    atomic.store<u64>(ring + PUBLISHED, end);
+`,
+        `    atomic.store<u64>(ring + PUBLISHED, end);
+    atomic.store<u64>(ring + PUBLISHED_SEQUENCE, next);
+`,
+      ),
+      /next sequence|not complete/,
+    ],
+    [
+      "published before the payload is copied",
+      {
+        file: "assembly/append.ts",
+        from: "    copyBytes(at, payload, payloadLength);\n",
+        to: "    publish(ring, producer, tail, tail + bytes, sequence + 1);\n    copyBytes(at, payload, payloadLength);\n",
+      },
+      /published and not complete/,
+    ],
+    [
+      "a claim is taken without a comparison",
+      ring(
+        "if (atomic.cmpxchg<u64>(ring + CLAIM, word, moved) != word) {",
+        "atomic.store<u64>(ring + CLAIM, moved);\n  if (false) {",
+      ),
+      /never published|not complete|next sequence/,
+    ],
+  ];
+
+  bugs.push([
+    "a claim that is only tried says its sequence where helpers look",
+    ring(
+      "store<u64>(slot + OPEN_NEXT, next);\n  store<u32>(slot + COUNT",
+      "store<u64>(slot + NEXT_SEQUENCE, next);\n  store<u32>(slot + COUNT",
+    ),
+    /published and not complete|next sequence/,
+  ]);
+
+  test.each(bugs)("%s", async (_, plant, message) => {
+    await expect(explore(twoProducers(plant))).rejects.toThrow(message);
+  });
+});

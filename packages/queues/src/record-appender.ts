@@ -28,7 +28,8 @@ export interface RecordInput {
   readonly metadata?: Uint8Array | undefined;
 }
 
-export class RecordAppender {
+/** What a scratch region starts with; it takes a record of any size that the ring takes. */
+export class RecordAppender implements Disposable {
   readonly #kernel: RingKernel;
   readonly #ring: RecordRing;
   readonly #producer: number;
@@ -44,11 +45,13 @@ export class RecordAppender {
     ring: RecordRing,
     producer: number,
     scratchName: string,
-    scratchBytes: number,
-    adopted: boolean,
+    { maxRecordBytes = ring.maxRecordBytes, reuse = false }: { maxRecordBytes?: number; reuse?: boolean },
   ) {
-    const region = adopted ? arena.region(scratchName) : arena.allocate(scratchName, scratchBytes);
-    this.#maxRecordBytes = scratchBytes;
+    const known = reuse && arena.regions().some(({ name }) => name === scratchName);
+    const region = known
+      ? arena.region(scratchName)
+      : arena.allocate(scratchName, Math.min(maxRecordBytes, ring.maxRecordBytes));
+    this.#maxRecordBytes = region.byteLength;
     this.#kernel = kernel;
     this.#ring = ring;
     this.#producer = producer;
@@ -109,5 +112,10 @@ export class RecordAppender {
         payload.length,
       ) === 1
     );
+  }
+
+  /** Gives the producer's place back. */
+  [Symbol.dispose](): void {
+    this.#kernel.removeProducer(this.#ring.address, this.#producer);
   }
 }

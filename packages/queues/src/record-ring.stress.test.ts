@@ -14,7 +14,7 @@ test(`${PRODUCERS} threads append ${RECORDS} records each into a ring of 4 KiB: 
   const ring = RecordRing.create(arena, "stress", { capacityBytes: 4_096 });
   const parker = Parker.create(arena, "consumer");
   ring.wakeOnPublish(parker);
-  const consumers = [ring.consumer("first"), ring.consumer("second")];
+  const consumers = [ring.consumer(), ring.consumer()];
   const bytes = Buffer.from(arena.memory.buffer);
   const workers = Array.from(
     { length: PRODUCERS },

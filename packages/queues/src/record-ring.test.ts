@@ -44,7 +44,7 @@ function drain(consumer: RingConsumer, limit = Number.POSITIVE_INFINITY): number
 
 test("records come out in order, in sequence from the one that the ring began with", () => {
   const ring = makeRing(CAPACITY, 4_294_967_290);
-  const consumer = ring.consumer("c");
+  const consumer = ring.consumer();
   const producer = ring.appender("p");
   for (let i = 0; i < 20; i++) expect(producer.append(input(i))).toBe(true);
   expect(ring.publishedSequence).toBe(4_294_967_310);
@@ -59,8 +59,8 @@ test("records come out in order, in sequence from the one that the ring began wi
 
 test("a full ring is a return value, and the slowest consumer decides when it is", () => {
   const ring = makeRing();
-  const fast = ring.consumer("fast");
-  const slow = ring.consumer("slow");
+  const fast = ring.consumer();
+  const slow = ring.consumer();
   const producer = ring.appender("p");
   let appended = 0;
   while (producer.append(input(100))) appended++;
@@ -73,8 +73,8 @@ test("a full ring is a return value, and the slowest consumer decides when it is
 
 test("a consumer that is disposed gates nobody", () => {
   const ring = makeRing();
-  const stays = ring.consumer("stays");
-  const goes = ring.consumer("goes");
+  const stays = ring.consumer();
+  const goes = ring.consumer();
   const producer = ring.appender("p");
   while (producer.append(input(100))) drain(stays);
   goes[Symbol.dispose]();
@@ -119,7 +119,7 @@ test("like a plain queue, for any lengths and any order of appending and reading
       createCrcTable(arena);
       view = new DataView(arena.memory.buffer);
       const ring = makeRing();
-      const consumer = ring.consumer("c");
+      const consumer = ring.consumer();
       const producer = ring.appender("p");
       const model: number[] = [];
       let next = 1;
@@ -147,14 +147,14 @@ test("like a plain queue, for any lengths and any order of appending and reading
 
 test("who waits for space is woken when a consumer moves, and only then", async () => {
   const ring = makeRing();
-  const consumer = ring.consumer("c");
+  const consumer = ring.consumer();
   const producer = ring.appender("p");
   const parker = Parker.create(arena, "parker");
   ring.wakeOnSpace(parker);
   while (producer.append(input(100)));
+  parker.prepare();
   ring.wantSpace();
   expect(producer.append(input(100))).toBe(false);
-  parker.prepare();
   let woken = false;
   const sleep = parker.parkAsync(10_000).then(() => {
     woken = true;
@@ -182,30 +182,20 @@ test("the durable position wakes who waits for it, and skip and sync requests on
   expect([ring.skipTarget, ring.syncTarget]).toEqual([500, 64]);
 });
 
-test("who takes over a consumer's slot goes on where that one was, and nobody is let past it meanwhile", () => {
-  const ring = makeRing();
-  const first = ring.consumer("c");
-  const producer = ring.appender("p");
-  for (let i = 0; i < 3; i++) producer.append(input(100));
-  drain(first, 1);
-  const second = ring.consumer("c", { adopt: first.slot });
-  expect(second.position).toBe(first.position);
-  expect(drain(second)).toEqual([2, 3]);
-});
-
-test("who takes over a producer's slot appends with what that one had", () => {
-  const ring = makeRing();
-  const consumer = ring.consumer("c");
-  const slot = ring.addProducer();
-  arena.allocate("p", 512);
-  const producer = ring.appender("p", { adopt: slot, maxRecordBytes: 512 });
-  expect(producer.append(input(100))).toBe(true);
-  expect(drain(consumer)).toEqual([1]);
-});
-
 test("an appender made for smaller records says so when one is larger", () => {
   const ring = makeRing();
   const producer = ring.appender("p", { maxRecordBytes: 512 });
   expect(() => producer.append(input(600))).toThrow("was made for up to 512");
   expect(producer.append(input(300))).toBe(true);
+});
+
+test("an appender takes over the scratch region of one whose thread has ended, and makes one where there is none", () => {
+  const ring = makeRing();
+  const free = () => arena.freeBytes;
+  ring.appender("p", { maxRecordBytes: 512, reuse: true });
+  const before = free();
+  const second = ring.appender("p", { reuse: true });
+  expect(free()).toBe(before);
+  expect(second.append(input(100))).toBe(true);
+  expect(() => ring.appender("p")).toThrow(expect.objectContaining({ code: "ESC_ARENA_REGION_EXISTS" }));
 });

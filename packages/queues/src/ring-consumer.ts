@@ -1,29 +1,27 @@
-/** A consumer of a record ring: a cursor of its own, moved by nobody else. */
-import type { Arena } from "@esc/arena";
+/** A consumer of a lane's event records: a cursor of its own, moved by nobody else. Sees whole runs of records at once. */
+import type { Ring } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
 const RUN_BYTES = 32;
 
-export class RingConsumer {
+export class RingConsumer implements Disposable {
   /** Which of the ring's consumers this is: what other threads read its position by. */
   readonly slot: number;
   readonly #kernel: RingKernel;
   readonly #ring: number;
-  readonly #run: number;
   readonly #words: Uint32Array;
   readonly #doubles: Float64Array;
   #position: number;
 
   /** @internal `RecordRing.consumer` makes them. */
-  constructor(arena: Arena, kernel: RingKernel, ring: number, slot: number, runName: string, adopted = false) {
-    const region = adopted ? arena.region(runName) : arena.allocate(runName, RUN_BYTES);
+  constructor(ring: Ring, slot: number) {
+    const run = ring.kernel.consumerRun(ring.address, slot) >>> 0;
     this.slot = slot;
-    this.#kernel = kernel;
-    this.#ring = ring;
-    this.#run = region.address;
-    this.#words = new Uint32Array(arena.memory.buffer, region.address, RUN_BYTES / 4);
-    this.#doubles = new Float64Array(arena.memory.buffer, region.address, RUN_BYTES / 8);
-    this.#position = kernel.consumerPosition(ring, slot);
+    this.#kernel = ring.kernel;
+    this.#ring = ring.address;
+    this.#words = new Uint32Array(ring.arena.memory.buffer, run, RUN_BYTES / 4);
+    this.#doubles = new Float64Array(ring.arena.memory.buffer, run, RUN_BYTES / 8);
+    this.#position = ring.kernel.consumerPosition(ring.address, slot);
   }
 
   /** The consumer's cursor: everything before it is given back. */
@@ -38,7 +36,7 @@ export class RingConsumer {
    * @returns how many records, 0 when there are none now.
    */
   next(maxBytes: number, onlyDurable = false): number {
-    return this.#kernel.nextRun(this.#ring, this.#position, onlyDurable ? 1 : 0, maxBytes, this.#run);
+    return this.#kernel.nextRun(this.#ring, this.slot, this.#position, onlyDurable ? 1 : 0, maxBytes);
   }
 
   /** Offset of the run in the arena's memory. */

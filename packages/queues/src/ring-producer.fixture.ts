@@ -18,8 +18,8 @@ for (let n = 1; n <= records; n++) {
   payload.writeUInt32LE(n, 4);
   const record = { topic, payload, priority: 2, source: 0, timeMs: n } as const;
   while (!producer.append(record)) {
-    ring.wantSpace();
     parker.prepare();
+    ring.wantSpace();
     if (producer.append(record)) {
       parker.cancel();
       break;

@@ -7,6 +7,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EscError } from "@esc/events";
 import { CursorFile, type CursorState } from "./cursor-file.ts";
+import { groupsDirectory } from "./data-directory.ts";
 
 /** Letters, digits, `.`, `_` and `-`, up to 64, beginning with a letter or digit: a file's name everywhere. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -33,7 +34,7 @@ export class ConsumerGroups {
 
   constructor(options: ConsumerGroupsOptions) {
     this.#options = options;
-    this.#dir = join(options.dataDir, "groups", options.lane);
+    this.#dir = join(groupsDirectory(options.dataDir), options.lane);
   }
 
   /**

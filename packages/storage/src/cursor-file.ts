@@ -1,10 +1,11 @@
 /**
- * A durable cursor: how far a lane's processor has come. Written beside and renamed, so that a crash leaves the old
+ * A durable cursor: how far a lane's processor or a consumer group has come. Written beside and renamed, so that a crash leaves the old
  * one or the new one; a broken file is told, and reads as "unknown".
  */
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import { makeDirectory } from "./log-fs.ts";
 
 /** What a cursor's file says. */
 export type CursorState =
@@ -46,7 +47,8 @@ export class CursorFile {
 
   async #write(nextSequence: number): Promise<void> {
     const dir = dirname(this.#path);
-    await mkdir(dir, { recursive: true });
+    // With the names of folders that it makes: a cursor in a folder that a crash takes away is none.
+    makeDirectory(dir);
     const beside = `${this.#path}.new`;
     const file = await open(beside, "w", 0o640);
     try {

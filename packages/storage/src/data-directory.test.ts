@@ -4,7 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { CursorFile, checkLog, DirectoryLock, findLogs, logDirectory, segmentName, statLog } from "./index.ts";
+import {
+  CursorFile,
+  checkLog,
+  DirectoryLock,
+  findLogs,
+  logDirectory,
+  SegmentedLog,
+  segmentName,
+  statLog,
+} from "./index.ts";
 import { makeRecords } from "./records.fixture.ts";
 
 let dir: string;
@@ -41,6 +50,35 @@ test("a cursor with any byte changed or cut is broken, never another number", as
       expect((await cursor.read()).kind).toBe("broken");
     }
   }
+});
+
+test("a write that a crash cut off leaves the cursor as it was, and the next one goes through", async () => {
+  const path = join(dir, "cursors", "lane");
+  const cursor = new CursorFile(path);
+  await cursor.write(7);
+  const whole = readFileSync(path);
+  for (let at = 0; at <= whole.length; at++) {
+    writeFileSync(`${path}.new`, whole.subarray(0, at));
+    expect(await new CursorFile(path).read()).toEqual({ kind: "known", nextSequence: 7 });
+  }
+  await cursor.write(8);
+  expect(await cursor.read()).toEqual({ kind: "known", nextSequence: 8 });
+});
+
+test("verify tells what an index says was durable and isn't there", () => {
+  const lane = logDirectory(dir, "batch");
+  const log = SegmentedLog.open({ dir: lane, segmentBytes: 1 << 20 });
+  const { bytes, offsets } = makeRecords(["a", "b", "c"]);
+  log.append(bytes, 0, bytes.length, 1, 3);
+  log.sync();
+  log.close();
+  const sound = () => checkLog({ lane: "batch", dir: lane });
+  expect(sound()).toMatchObject({ sound: true, problems: [] });
+  writeFileSync(join(lane, segmentName(1)), bytes.subarray(0, offsets[1]));
+  expect(sound()).toMatchObject({
+    sound: false,
+    problems: [expect.stringContaining("sequences 2 to 3 were durable at its end, and are gone")],
+  });
 });
 
 test("a directory is one process's: a second is refused with the owner's pid, until the owner gives it back", () => {
@@ -141,4 +179,10 @@ test("logs are found from the data directory, its log folder and one lane's fold
   writeFileSync(join(lane, segmentName(1)), makeRecords(["x"]).bytes);
   for (const start of [dir, join(dir, "log"), lane]) expect(findLogs(start)).toEqual([{ lane: "batch", dir: lane }]);
   expect(() => findLogs(join(dir, "nowhere"))).toThrow(expect.objectContaining({ code: "ESC_LOG_NOT_FOUND" }));
+});
+
+test("a directory that can't be made is an error at once, wherever it should be", () => {
+  for (const dir of ["/proc/x", "/proc/x/y", join(process.execPath, "x")]) {
+    expect(() => DirectoryLock.acquire(dir)).toThrow(/ENOENT|ENOTDIR|EEXIST|EACCES|EPERM/);
+  }
 });

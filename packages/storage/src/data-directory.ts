@@ -1,10 +1,11 @@
-/** What lies where in a data directory: `log/<lane>`, `cursors/`, `LOCK`. */
+/** What lies where in a data directory: `log/<lane>`, `cursors/`, `groups/`, `LOCK`. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { EscError } from "@esc/events";
 import { RecordScanner } from "./record-scanner.ts";
 import { checkSegment, type SegmentCheck } from "./segment-check.ts";
-import { listSegments, type SegmentFile } from "./segment-files.ts";
+import { indexPath, listSegments, quarantinePath, type SegmentFile } from "./segment-files.ts";
+import { durableBy, readSummary, SegmentIndex, type SegmentSummary } from "./segment-index.ts";
 
 /** The folder of the dead letters beside the lanes' folders. */
 export const DEAD_LETTERS = "dead-letters";
@@ -17,6 +18,11 @@ export function logDirectory(dataDir: string, lane: string): string {
 /** The file of a lane's durable cursor. */
 export function cursorFile(dataDir: string, lane: string): string {
   return join(dataDir, "cursors", lane);
+}
+
+/** The folder of a data directory with a folder of consumer groups for each lane. */
+export function groupsDirectory(dataDir: string): string {
+  return join(dataDir, "groups");
 }
 
 /** A lane's log on disk. */
@@ -71,6 +77,9 @@ export interface LogCheck {
  */
 export function checkLog({ lane, dir }: LaneLog): LogCheck {
   const files = listSegments(dir);
+  const last = files.at(-1);
+  // Asked for before the segments are read: a writer may go on meanwhile.
+  const durable = last === undefined ? 1 : durableBy(indexPath(last.path), last.firstSequence);
   const scanner = new RecordScanner();
   const segments = files.map(({ path, firstSequence }) => checkSegment(path, firstSequence, scanner));
   const problems = segments.flatMap((segment, index) => [
@@ -79,6 +88,7 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
         `${path} at byte ${offset}: ${reason} (${bytes} bytes, sequences from ${missingFrom}${missingTo === undefined ? "" : ` to ${missingTo}`})`,
     ),
     ...problemsBefore(files[index + 1], segment),
+    ...(index === files.length - 1 ? problemsAtEnd(segment, durable) : []),
   ]);
   const good = segments.filter((segment) => segment.records > 0);
   return {
@@ -94,7 +104,7 @@ export function checkLog({ lane, dir }: LaneLog): LogCheck {
   };
 }
 
-/** What a lane's log is like, by its two ends. */
+/** What a lane's log is like, by its indexes and its end. */
 export interface LogStat {
   readonly lane: string;
   readonly segments: number;
@@ -104,23 +114,43 @@ export interface LogStat {
   readonly lastSequence: number | undefined;
   readonly firstTimeMs: number | undefined;
   readonly lastTimeMs: number | undefined;
+  /** Good records; those that recovery and verify found damaged don't count. */
+  readonly records: number;
+  /** Segments that a mark says damage was found in. */
+  readonly quarantined: number;
 }
 
-/** Looks at the names and sizes of a lane's segments; reads the first and the last one. */
+/** Reads the indexes of a lane's segments; of segments only those whose index is missing or doesn't fit, as the last one's. */
 export function statLog({ lane, dir }: LaneLog): LogStat {
   const files = listSegments(dir);
-  const scanner = new RecordScanner();
-  const ends = [files.at(0), files.findLast(({ bytes }) => bytes > 0)];
-  const [first, last] = ends.map((file) => file && checkSegment(file.path, file.firstSequence, scanner));
+  const summaries = files.map(summaryOf).filter(({ records }) => records > 0);
+  const first = summaries.at(0);
+  const last = summaries.at(-1);
   return {
     lane,
     segments: files.length,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     firstSequence: first?.firstSequence,
-    lastSequence: last?.lastSequence,
+    lastSequence: last && last.nextSequence - 1,
     firstTimeMs: first?.firstTimeMs,
     lastTimeMs: last?.lastTimeMs,
+    records: summaries.reduce((sum, { records }) => sum + records, 0),
+    quarantined: files.filter(({ path }) => existsSync(quarantinePath(path))).length,
   };
+}
+
+function summaryOf({ path, firstSequence, bytes }: SegmentFile): SegmentSummary {
+  const known = readSummary(indexPath(path), firstSequence);
+  if (known?.closed && known.coveredBytes === bytes) return known;
+  const index = new SegmentIndex(firstSequence);
+  checkSegment(path, firstSequence, new RecordScanner(), index);
+  return index.summary;
+}
+
+/** What the last segment's index says was durable, and isn't there. */
+function problemsAtEnd({ path, nextSequence }: SegmentCheck, durable: number): string[] {
+  if (durable <= nextSequence) return [];
+  return [`${path}: sequences ${nextSequence} to ${durable - 1} were durable at its end, and are gone`];
 }
 
 /** What doesn't fit between a segment and the one that follows it. */

@@ -15,6 +15,7 @@ const ENTRY = /^(\d+)-(\d+)-\w+$/;
 /** How long the first of several that came at once waits for the others to step back, ms. */
 const WAIT_MS = 500;
 const STEP_MS = 5;
+const MOST_TRIES = 1_000;
 
 export class DirectoryLock {
   readonly #folder: string;
@@ -64,7 +65,8 @@ export class DirectoryLock {
 
 /** Makes the entry; the system allows it once. */
 function announce(dir: string, folder: string, entry: string): void {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
+    // Outside: a file where the folder should be says EEXIST too, and nobody has the directory then.
     makeDirectory(folder);
     try {
       closeSync(openSync(join(folder, entry), "wx", 0o640));
@@ -72,8 +74,8 @@ function announce(dir: string, folder: string, entry: string): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EEXIST") throw locked(dir, entry);
-      // The folder was given back by its owner in between.
-      if (code !== "ENOENT") throw error;
+      // The folder was given back by its owner in between, and again.
+      if (code !== "ENOENT" || tries === MOST_TRIES) throw error;
     }
   }
 }

@@ -5,6 +5,7 @@ export {
   cursorFile,
   DEAD_LETTERS,
   findLogs,
+  groupsDirectory,
   type LaneLog,
   type LogCheck,
   type LogStat,

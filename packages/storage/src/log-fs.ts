@@ -65,9 +65,24 @@ export function writeWhole(files: LogFs, path: string, bytes: Uint8Array, durabl
   if (durably) files.syncDirectory(dirname(path));
 }
 
-/** Makes a folder and all above it, and their names stable. */
+/**
+ * Makes a folder and all above it, and their names stable. Step by step: Node's own recursion never ends where a folder
+ * that is there takes no entries and says ENOENT, as /proc does.
+ * @throws the system's error.
+ */
 export function makeDirectory(dir: string): void {
-  const first = fs.mkdirSync(dir, { recursive: true });
-  if (first === undefined) return;
-  for (let at = dir; at.length >= first.length; at = dirname(at)) nodeFs.syncDirectory(dirname(at));
+  if (isDirectory(dir)) return;
+  const parent = dirname(dir);
+  if (parent !== dir) makeDirectory(parent);
+  try {
+    fs.mkdirSync(dir);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(dir)) throw error;
+  }
+  nodeFs.syncDirectory(parent);
+}
+
+function isDirectory(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LogReader, listSegments, SegmentedLog, segmentName } from "./index.ts";
 import { makeRecords } from "./records.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 
 // What happens between a reader's load and its look for a further segment: a writer is not waited for.
 const before = vi.hoisted(() => ({ listing: undefined as (() => void) | undefined }));
@@ -19,12 +19,27 @@ vi.mock("./segment-files.ts", async (original) => {
   };
 });
 
+// What a load finds of bytes that a writer is putting there at the same time.
+const during = vi.hoisted(() => ({ load: undefined as ((loaded: Uint8Array) => void) | undefined }));
+vi.mock("./segment-input.ts", async (original) => {
+  const real = await original<typeof import("./segment-input.ts")>();
+  class SegmentInput extends real.SegmentInput {
+    override load(offset: number): number {
+      const loaded = super.load(offset);
+      during.load?.(this.scanner.buffer.subarray(0, loaded));
+      return loaded;
+    }
+  }
+  return { ...real, SegmentInput };
+});
+
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-reader-"));
+  dir = testDirectory("reader");
 });
 afterEach(() => {
   before.listing = undefined;
+  during.load = undefined;
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -163,4 +178,19 @@ test("a reader beside a writer on another thread sees each record once and in or
   await ended;
   follow();
   expect(seen).toEqual(Array.from({ length: events }, (_, i) => i + 1));
+});
+
+test("bytes that are still old where later ones are new, as beside a writer that fills room made ahead, are no damage", () => {
+  const { bytes, offsets } = makeRecords(["one", "two", "three"]);
+  writeFileSync(join(dir, segmentName(1)), Buffer.concat([bytes, Buffer.alloc(4_096)]));
+  const gaps: string[] = [];
+  using reader = new LogReader({ dir, onGap: (gap) => gaps.push(gap.reason) });
+  let loads = 0;
+  during.load = (loaded) => {
+    // The first look at the second record, and the search behind it, come too early.
+    if (++loads <= 1) loaded.fill(0, offsets[1], offsets[2]);
+    else if (loads <= 3) loaded.fill(0, 0, (offsets[2] as number) - (offsets[1] as number));
+  };
+  expect([Array.from(reader, (view) => view.text()), gaps]).toEqual([["one", "two", "three"], []]);
+  expect(loads).toBeGreaterThan(3);
 });

@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { afterEach, beforeEach } from "vitest";
 import { MemoryLog, SegmentedLog } from "./index.ts";
 import { logStoreContract } from "./log-store.fixture.ts";
+import { testDirectory } from "./test-directory.fixture.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "esc-store-"));
+  dir = testDirectory("store");
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -1,6 +1,6 @@
 /**
  * What a lane's log is to those who use it: a sequence of records that grows at one end and is given up at the other.
- * `SegmentedLog` keeps it in files, `MemoryLog` in memory; `log-store.contract.ts` says what every one must do.
+ * `SegmentedLog` keeps it in files, `MemoryLog` in memory; `log-store.fixture.ts` says what every one must do.
  */
 import type { EscError } from "@esc/events";
 import type { RecordReader } from "./record-reader.ts";

@@ -5,7 +5,16 @@ import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type LogFs, LogReader, type LogState, LogWriter, nodeFs, SegmentedLog, type SyncPolicy } from "./index.ts";
+import {
+  type LogFs,
+  LogReader,
+  type LogState,
+  LogWriter,
+  MemoryLog,
+  nodeFs,
+  SegmentedLog,
+  type SyncPolicy,
+} from "./index.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -14,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lane's ring and the writer that takes from it, with a clock and a disk that the test holds. */
-function lane(options: { sync?: SyncPolicy; groupBytes?: number } = {}) {
+function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number } = {}) {
   const arena = Arena.create({ bytes: 1 << 20 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
@@ -40,6 +49,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number } = {}) {
     arenaBytes: new Uint8Array(arena.memory.buffer),
     parker: Parker.create(arena, "parker"),
     groupBytes: options.groupBytes ?? 1 << 15,
+    groupDelayMs: options.groupDelayMs ?? 0,
     syncIntervalMs: 100,
     now: () => clock.ms,
     onState: (_, state) => states.push(state.kind),
@@ -75,6 +85,58 @@ test("a group ends at its limit; the next step takes up the rest", () => {
   for (let steps = 0; writer.step(); steps++) expect(steps).toBeLessThan(100);
   expect(stored()).toEqual(upTo(100));
   expect(disk.syncs).toBeGreaterThan(5);
+});
+
+test("always: one sync for each record, and it is durable before the next one is written", () => {
+  const { ring, writer, append, stored, disk } = lane({ sync: "always" });
+  append(5);
+  for (let n = 1; n <= 5; n++) {
+    expect(writer.step()).toBe(true);
+    expect([ring.durableSequence, disk.syncs, stored()]).toEqual([n + 1, n, upTo(n)]);
+  }
+  expect(writer.step()).toBe(false);
+});
+
+test("a group with a delay waits for more, acknowledgements with it, until the delay is over or the group is full", () => {
+  const { ring, writer, append, clock, disk } = lane({ groupBytes: 1_000, groupDelayMs: 10 });
+  append(1);
+  ring.askToSync(ring.publishedPosition);
+  writer.step();
+  clock.ms = 9;
+  append(1);
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([1, 0]);
+  clock.ms = 10;
+  writer.step();
+  expect([ring.durableSequence, disk.syncs]).toEqual([3, 1]);
+  append(30);
+  writer.step();
+  expect([ring.durableSequence > 3, disk.syncs]).toEqual([true, 2]);
+});
+
+test("a writer takes any log: one in memory does as well", () => {
+  const arena = Arena.create({ bytes: 1 << 20 });
+  createCrcTable(arena);
+  const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
+  const log = new MemoryLog();
+  const writer = new LogWriter({
+    lanes: [{ name: "lane", ring, log, sync: "group" }],
+    arenaBytes: new Uint8Array(arena.memory.buffer),
+    parker: Parker.create(arena, "parker"),
+    groupBytes: 1 << 15,
+    syncIntervalMs: 100,
+    now: () => 0,
+  });
+  ring.appender("producer").append({
+    topic: Buffer.from("a"),
+    payload: Buffer.from("b"),
+    priority: 2,
+    source: 0,
+    timeMs: 1,
+  });
+  writer.step();
+  using reader = log.read();
+  expect([Array.from(reader, (view) => view.text()), ring.durableSequence]).toEqual([["b"], 2]);
 });
 
 test("an interval lane is durable only after the interval, or at once when an acknowledgement asks", () => {

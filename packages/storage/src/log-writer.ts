@@ -110,7 +110,7 @@ class LaneWriter {
   constructor(lane: LogLane, options: LogWriterOptions) {
     this.#lane = lane;
     this.#options = options;
-    this.consumer = lane.ring.consumer(`log.${lane.name}.run`);
+    this.consumer = lane.ring.consumer();
     this.#written = this.consumer.position;
     this.#durable = this.#written;
     this.#nextSequence = lane.log.nextSequence;

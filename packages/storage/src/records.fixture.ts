@@ -25,7 +25,7 @@ export function makeRecords(
   const arena = Arena.create({ bytes: RecordRing.bytesFor(capacityBytes) + capacityBytes + 65_536 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "records", { capacityBytes, firstSequence });
-  const consumer = ring.consumer("run");
+  const consumer = ring.consumer();
   const producer = ring.appender("producer");
   const parts: Buffer[] = [];
   const offsets: number[] = [];

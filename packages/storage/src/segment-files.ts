@@ -32,15 +32,14 @@ export function quarantinePath(segmentPath: string): string {
 
 const BESIDE = /^(\d{20})\.(idx|quarantine)(\.new)?$/;
 
-/** Files that lay beside segments which are gone, and what a crash left of writing such files. */
-export function listOrphans(dir: string): string[] {
+/** Files that lie beside no segment, with the number of the one they lay beside; unfinished ones (`….new`) always. */
+export function listOrphans(dir: string): { readonly path: string; readonly firstSequence: number }[] {
   const names = new Set(readdirSync(dir));
-  return [...names]
-    .filter((name) => {
-      const [, number, , unfinished] = BESIDE.exec(name) ?? [];
-      return number !== undefined && (unfinished !== undefined || !names.has(`${number}.log`));
-    })
-    .map((name) => join(dir, name));
+  return [...names].flatMap((name) => {
+    const [, number, , unfinished] = BESIDE.exec(name) ?? [];
+    if (number === undefined || (unfinished === undefined && names.has(`${number}.log`))) return [];
+    return [{ path: join(dir, name), firstSequence: unfinished === undefined ? Number(number) : 0 }];
+  });
 }
 
 /** First sequences of the segments of a lane's folder in order; none when the folder isn't there. Other files are left alone. */

@@ -19,7 +19,7 @@
  * | 56 | f64 | time of the last record |
  * | 64 | f64 | the latest time of all: a clock may have been set back |
  * | 72 | u32 | entries |
- * | 76 | u32 | flags: 1 damage was found in the segment, 2 the segment is closed |
+ * | 76 | u32 | flags: 1 damage was found in the segment, 2 the segment is closed, 4 what is covered was synced |
  * | 80 | 16 B | zeros |
  *
  * Entry, 24 bytes: f64 sequence of a record · f64 latest time of all records before it in the segment · f64 its offset.
@@ -39,6 +39,7 @@ const HEADER_BYTES = 96;
 const ENTRY_BYTES = 24;
 const DAMAGED = 1;
 const CLOSED = 2;
+const SYNCED = 4;
 const FIRST_ENTRIES = 1_024;
 
 /** What an index says of its segment. Plain data. */
@@ -57,6 +58,8 @@ export interface SegmentSummary {
   readonly damaged: boolean;
   /** Nothing is appended to the segment any more. */
   readonly closed: boolean;
+  /** All that is covered was durable when the index was written: if it isn't there, it is lost. */
+  readonly synced: boolean;
 }
 
 /** Grows with its segment; an add makes no objects, but for the entries' array growing now and then. */
@@ -67,6 +70,7 @@ export class SegmentIndex {
   records = 0;
   damaged = false;
   closed = false;
+  synced = false;
   #firstTimeMs = 0;
   #lastTimeMs = 0;
   #maxTimeMs = 0;
@@ -88,6 +92,7 @@ export class SegmentIndex {
     this.records = 0;
     this.damaged = false;
     this.closed = false;
+    this.synced = false;
     this.#firstTimeMs = 0;
     this.#lastTimeMs = 0;
     this.#maxTimeMs = 0;
@@ -111,6 +116,7 @@ export class SegmentIndex {
       maxTimeMs: this.#maxTimeMs,
       damaged: this.damaged,
       closed: this.closed,
+      synced: this.synced,
     };
   }
 
@@ -195,7 +201,8 @@ export class SegmentIndex {
     bytes.writeDoubleLE(this.#lastTimeMs, 56);
     bytes.writeDoubleLE(this.#maxTimeMs, 64);
     bytes.writeUInt32LE(this.#entries, 72);
-    bytes.writeUInt32LE((this.damaged ? DAMAGED : 0) | (this.closed ? CLOSED : 0), 76);
+    const flags = (this.damaged ? DAMAGED : 0) | (this.closed ? CLOSED : 0) | (this.synced ? SYNCED : 0);
+    bytes.writeUInt32LE(flags, 76);
     for (let i = 0; i < this.#entries * 3; i++) bytes.writeDoubleLE(this.#table[i] as number, HEADER_BYTES + i * 8);
     bytes.writeUInt32LE(crc32(bytes.subarray(HEADER_BYTES)), 12);
     bytes.writeUInt32LE(crc32(bytes.subarray(16, HEADER_BYTES)), 8);
@@ -216,6 +223,7 @@ export class SegmentIndex {
     index.records = summary.records;
     index.damaged = summary.damaged;
     index.closed = summary.closed;
+    index.synced = summary.synced;
     index.#firstTimeMs = data.readDoubleLE(48);
     index.#lastTimeMs = data.readDoubleLE(56);
     index.#maxTimeMs = summary.maxTimeMs;
@@ -279,6 +287,12 @@ export function readSummary(path: string, firstSequence: number): SegmentSummary
   }
 }
 
+/** Sequence up to which an index says that its segment's records were durable; 1 when it says nothing. */
+export function durableBy(path: string, firstSequence: number): number {
+  const known = readSummary(path, firstSequence);
+  return known?.synced ? known.nextSequence : 1;
+}
+
 /** A whole index file; undefined as with {@link readSummary}. */
 export function readIndex(path: string, firstSequence: number): SegmentIndex | undefined {
   try {
@@ -306,6 +320,7 @@ function decodeHeader(bytes: Uint8Array, firstSequence: number): SegmentSummary 
     maxTimeMs: data.readDoubleLE(64),
     damaged: (flags & DAMAGED) !== 0,
     closed: (flags & CLOSED) !== 0,
+    synced: (flags & SYNCED) !== 0,
   };
 }
 

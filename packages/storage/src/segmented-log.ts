@@ -25,8 +25,11 @@ export interface SegmentedLogOptions {
   readonly fs?: LogFs;
 }
 
-/** Entries of the open segment's index after which its file is written anew: 16 MiB that a reader may have to walk. */
-const INDEX_EVERY_ENTRIES = 256;
+/**
+ * Entries of the open segment's index after which its file is written anew: 64 MiB that a reader may have to walk, some 50
+ * ms. Oftener would cost more than it saves: each time is a file made and renamed, which the next sync has to carry.
+ */
+const INDEX_EVERY_ENTRIES = 1_024;
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /**
@@ -68,7 +71,7 @@ export class SegmentedLog implements LogStore {
     this.#segments = recovery.segments;
     this.#bytes = recovery.bytes;
     const { resume } = recovery;
-    const first = resume === undefined ? this.#next : Number(resume.path.slice(-24, -4));
+    const first = resume === undefined ? this.#next : resume.firstSequence;
     this.#index = (resume && SegmentIndex.decode(resume.index, first)) ?? new SegmentIndex(first);
     this.#indexedEntries = this.#index.entries;
     if (resume !== undefined) {
@@ -209,9 +212,7 @@ export class SegmentedLog implements LogStore {
       created = this.#fs.create(path);
     } catch (cause) {
       if (this.#failure !== undefined) throw this.#failure;
-      throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: no new segment could be made (${describe(cause)}).`, {
-        cause,
-      });
+      throw this.#writeFailed("no new segment could be made", cause);
     }
     this.#fd = created;
     this.#path = path;
@@ -248,6 +249,7 @@ export class SegmentedLog implements LogStore {
   /** Beside the segment. One that can't be written is no loss: it is made anew from the segment. */
   #writeIndex(): void {
     this.#indexedEntries = this.#index.entries;
+    this.#index.synced = this.#durable === this.#next;
     try {
       writeWhole(this.#fs, indexPath(this.#path), this.#index.encode(), false);
     } catch {
@@ -267,7 +269,13 @@ export class SegmentedLog implements LogStore {
         truncateCause,
       );
     }
-    throw new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: a write failed (${describe(cause)}).`, { cause });
+    throw this.#writeFailed("a write failed", cause);
+  }
+
+  #writeFailed(what: string, cause: unknown): EscError {
+    const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+    const advice = full ? " The disk is full: make space, or limit what is kept (storage.retention)." : "";
+    return new EscError("ESC_LOG_WRITE_FAILED", `${this.dir}: ${what} (${describe(cause)}).${advice}`, { cause });
   }
 
   #fail(code: string, what: string, cause: unknown): EscError {

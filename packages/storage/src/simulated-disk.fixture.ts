@@ -15,7 +15,7 @@ interface Inode {
   durable: Buffer;
 }
 
-/** Thrown in the middle of an operation: the machine is gone. */
+/** Thrown in the middle of an operation: the process, or the machine, is gone. */
 export class PowerLoss extends Error {}
 
 export class SimulatedDisk {
@@ -39,7 +39,7 @@ export class SimulatedDisk {
     }
   }
 
-  /** The power fails in the midst of so many operations from now. */
+  /** The process ends in the midst of so many operations from now. */
   failAfter(operations: number): void {
     this.#operations = operations;
   }
@@ -61,7 +61,7 @@ export class SimulatedDisk {
     },
     write: (fd, bytes, offset, length, position) => {
       const failing = this.#operations <= 1;
-      // A write that the power's end cuts short has got so far.
+      // A write that the end cuts short has got so far.
       const written = failing ? Math.floor(this.#random() * (length + 1)) : length;
       const inode = this.#open.get(fd) as Inode;
       const size = Math.max(inode.current.length, position + written);
@@ -69,8 +69,9 @@ export class SimulatedDisk {
       inode.current.copy(grown);
       grown.set(bytes.subarray(offset, offset + written), position);
       inode.current = grown;
+      if (written > 0) nodeFs.write(fd, bytes, offset, written, position);
       this.#count();
-      return nodeFs.write(fd, bytes, offset, length, position);
+      return written;
     },
     datasync: (fd) => {
       this.#count();
@@ -111,9 +112,15 @@ export class SimulatedDisk {
     },
   };
 
+  /** Only the process is gone: the system still has all that it was given. */
+  endProcess(): void {
+    for (const fd of this.#open.keys()) nodeFs.close(fd);
+    this.#open.clear();
+  }
+
   /** Leaves the folder as the power's end may: each name and each sector as it was synced, or newer. */
   crash(): void {
-    for (const fd of this.#open.keys()) nodeFs.close(fd);
+    this.endProcess();
     const paths = new Set([...this.#durable.keys(), ...this.#current.keys()]);
     const kept = [...paths].flatMap((path) => {
       const inode = (this.#random() < 0.5 ? this.#durable : this.#current).get(path);

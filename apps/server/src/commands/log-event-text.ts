@@ -1,5 +1,5 @@
 /** An event of a log as `esc log cat` shows it: a line for people, or a line of JSON. */
-import type { RecordView } from "@esc/storage";
+import { decodeDeadLetter, type RecordView } from "@esc/storage";
 
 /**
  * A line for people: time, lane and sequence, priority, topic, id, payload. Payloads that aren't plain text are shown as hex.
@@ -13,13 +13,24 @@ export function eventText(lane: string, view: RecordView, maxChars = Number.POSI
   const shown = whole.length > maxChars ? `${cut(whole, maxChars)}… (${payload.length} bytes)` : whole;
   const idText = id === undefined ? "" : ` id=${Buffer.from(id).toString("hex")}`;
   const topic = view.topic.replace(new RegExp(UNPRINTABLE, "gu"), "?");
-  return `${timeText(view)} ${lane}#${view.sequence} ${view.priority} ${topic}${idText} ${shown}\n`;
+  return `${timeText(view)} ${lane}#${view.sequence} ${view.priority} ${topic}${idText}${whyDead(view)} ${shown}\n`;
+}
+
+/** Of a dead letter: why, where from, after how many attempts. */
+function whyDead(view: RecordView): string {
+  const dead = decodeDeadLetter(view.metadata);
+  if (dead === undefined) return "";
+  const { lane, sequence, reason, attempts, error } = dead.letter;
+  const [first = ""] = error.split("\n", 1);
+  const why = `${lane}#${sequence} ${reason}, ${attempts} attempts${first === "" ? "" : `: ${first}`}`;
+  return ` [${why.replace(new RegExp(UNPRINTABLE, "gu"), "?")}]`;
 }
 
 /** A line of JSON. A payload or metadata value that isn't UTF-8 comes as base64. */
 export function eventJson(lane: string, view: RecordView): string {
   const { id, payload, metadata } = view;
   const text = asText(payload);
+  const dead = decodeDeadLetter(metadata);
   return `${JSON.stringify({
     lane,
     sequence: view.sequence,
@@ -33,6 +44,7 @@ export function eventJson(lane: string, view: RecordView): string {
         [...metadata].map(([key, value]) => [key, asText(value) ?? Buffer.from(value).toString("base64")]),
       ),
     }),
+    ...(dead && { deadLetter: dead.letter }),
     ...(text === undefined ? { payloadBase64: Buffer.from(payload).toString("base64") } : { payload: text }),
   })}\n`;
 }

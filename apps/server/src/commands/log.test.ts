@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Arena } from "@esc/arena";
 import { createCrcTable, encodeMetadata } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { ConsumerGroups, encodeDeadLetter } from "@esc/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { esc, temporaryDirectory } from "../testing/server-process.fixture.ts";
 
@@ -36,7 +37,7 @@ function writeLog(dataDir: string, lane: string, events: readonly Event[]): stri
   const arena = Arena.create({ bytes: 1 << 21 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "records", { capacityBytes: 1 << 19 });
-  const consumer = ring.consumer("run");
+  const consumer = ring.consumer();
   const producer = ring.appender("producer");
   const path = join(dataDir, "log", lane, "00000000000000000001.log");
   mkdirSync(join(dataDir, "log", lane), { recursive: true });
@@ -97,6 +98,11 @@ test.each([
   { options: ["--topic", "order/*"], sequences: ["batch#2"] },
   { options: ["--topic", "order.>"], sequences: ["batch#1", "batch#4"] },
   { options: ["--from", "3", "--lane", "batch"], sequences: ["batch#3", "batch#4"] },
+  {
+    options: ["--from-time", "2026-01-02T03:04:05.006Z"],
+    sequences: ["batch#1", "batch#2", "batch#3", "batch#4", "realtime#1"],
+  },
+  { options: ["--from-time", String(Date.UTC(2026, 0, 2, 3, 4, 5, 7))], sequences: [] },
   { options: ["--limit", "1"], sequences: ["batch#1", "realtime#1"] },
   { options: ["--limit", "0"], sequences: [] },
   { options: ["--lane", "dead-letters"], sequences: [] },
@@ -134,6 +140,54 @@ test("stat tells segments, bytes, sequences and times of each lane", async () =>
     { lane: "batch", segments: 1, firstSequence: 1, lastSequence: 4 },
     { lane: "realtime", segments: 1, firstSequence: 1, lastSequence: 1 },
   ]);
+});
+
+test("stat goes by the indexes, and tells of segments that are quarantined", async () => {
+  const data = temporaryDirectory();
+  const path = writeLog(data, "batch", BATCH);
+  writeFileSync(path.replace(".log", ".quarantine"), "");
+  expect((await esc("log", "stat", data)).stdout).toContain(", 1 segments quarantined");
+  rmSync(data, { recursive: true });
+});
+
+test("groups tells how far each consumer group has come, and how far it is behind", async () => {
+  const data = temporaryDirectory();
+  writeLog(data, "batch", BATCH);
+  expect((await esc("log", "groups", data)).stdout).toBe("no consumer groups\n");
+  const groups = new ConsumerGroups({ dataDir: data, lane: "batch" });
+  await groups.open("billing", 3);
+  writeFileSync(join(data, "groups", "batch", "audit"), "?");
+  const { code, stdout } = await esc("log", "groups", data);
+  expect([code, stdout.split("\n")]).toEqual([
+    0,
+    [
+      "batch audit: broken cursor (it isn't a sequence and its CRC-32), 4 events behind",
+      "batch billing: next is 3, 2 events behind",
+      "",
+    ],
+  ]);
+  expect(JSON.parse((await esc("log", "groups", data, "--json")).stdout)).toMatchObject({
+    groups: [
+      { lane: "batch", group: "audit", lag: 4, state: "broken" },
+      { lane: "batch", group: "billing", nextSequence: 3, lag: 2, state: "known" },
+    ],
+  });
+  rmSync(data, { recursive: true });
+});
+
+test("a dead letter is shown with why it is one", async () => {
+  const data = temporaryDirectory();
+  const letter = { lane: "realtime", sequence: 9, reason: "handler_failed", error: "Error: boom\n  at x", attempts: 2 };
+  const times = { firstAtMs: 1, lastAtMs: 2 };
+  const metadata = encodeDeadLetter({ ...letter, ...times }, new Map());
+  writeLog(data, "dead-letters", [{ topic: "a", payload: "b", metadata }]);
+  expect((await esc("log", "cat", data)).stdout).toContain(
+    "dead-letters#1 MEDIUM a [realtime#9 handler_failed, 2 attempts: Error: boom] b",
+  );
+  expect(JSON.parse((await esc("log", "cat", data, "--json")).stdout)).toMatchObject({
+    deadLetter: { ...letter, ...times },
+  });
+  rmSync(data, { recursive: true });
 });
 
 test("verify: a sound log and one with a torn tail end with 0 and say so; damage ends with 1 and names file and byte", async () => {
@@ -174,10 +228,14 @@ test.each([
   ["cat", ".", "--lane", "slow"],
   ["cat", ".", "--from", "0"],
   ["cat", ".", "--limit", "many"],
+  ["cat", ".", "--from-time", "yesterday"],
+  ["cat", ".", "--from", "1", "--from-time", "0"],
 ])("log %s %s %s %s is wrong usage: exit code 2, and what is right is told", async (...args) => {
   const { code, stderr } = await esc("log", ...args.map((arg) => (arg === "." ? dir : arg)));
   expect(code).toBe(2);
-  expect(stderr).toMatch(/there is verify|--lane takes|--from takes|--limit takes/);
+  expect(stderr).toMatch(
+    /there is verify|--lane takes|--from takes|--limit takes|--from-time takes|exclude each other/,
+  );
 });
 
 test("a topic pattern that is none is told", async () => {

@@ -1,7 +1,8 @@
-/** `esc log verify|stat|cat DIR`: what a log on disk holds. Works on a running server's directory too: it only reads. */
+/** `esc log verify|stat|cat|groups DIR`: what a log on disk holds. Works on a running server's directory too: it only reads. */
 import { resolve } from "node:path";
 import { LANE_NAMES, TopicPattern } from "@esc/events";
 import {
+  ConsumerGroups,
   checkLog,
   DEAD_LETTERS,
   findLogs,
@@ -9,6 +10,7 @@ import {
   type LogCheck,
   LogReader,
   type LogStat,
+  lagOf,
   statLog,
 } from "@esc/storage";
 import type { CAC } from "cac";
@@ -21,6 +23,7 @@ interface LogOptions {
   readonly topic?: string;
   readonly lane?: string;
   readonly from?: unknown;
+  readonly fromTime?: string;
   readonly limit?: unknown;
 }
 
@@ -31,27 +34,35 @@ const WRITE_CHARS = 65_536;
 
 export function registerLog(cli: CAC): void {
   cli
-    .command("log <action> <dir>", "Look into a log: esc log verify|stat|cat DIR")
-    .option("--json", "verify, stat: one JSON object; cat: one per line")
+    .command("log <action> <dir>", "Look into a log: esc log verify|stat|cat|groups DIR")
+    .option("--json", "verify, stat, groups: one JSON object; cat: one per line")
     .option("--lane <name>", "Only this lane's log")
     .option("--topic <pattern>", "cat: only topics that match (* one level, > the rest)")
     .option("--from <sequence>", "cat: from this sequence on (default: 1)")
+    .option("--from-time <time>", "cat: from the first event on that isn't earlier: ISO 8601, or ms since 1970")
     .option("--limit <count>", "cat: at most so many events of each lane")
     .example("esc log verify ./data")
     .example("esc log cat ./data --topic 'order.>' --limit 10 --json")
+    .example("esc log cat ./data --lane dead-letters --from-time 2026-01-31T12:00:00Z")
     .action(async (action: string, dir: string, parsed: LogOptions) => {
       const topic = asWritten(cli.rawArgs, "topic");
       const lane = asWritten(cli.rawArgs, "lane");
-      const options = { ...parsed, ...(topic !== undefined && { topic }), ...(lane !== undefined && { lane }) };
+      const fromTime = asWritten(cli.rawArgs, "from-time");
+      const options = {
+        ...parsed,
+        ...(topic !== undefined && { topic }),
+        ...(lane !== undefined && { lane }),
+        ...(fromTime !== undefined && { fromTime }),
+      };
       // A reader like `head` that has enough closes the pipe: that is no error.
       process.stdout.on("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "EPIPE") process.exit(ExitCode.ok);
         throw error;
       });
-      const run = { verify, stat, cat }[action];
-      if (run === undefined) throw new UsageError(`esc log ${action}: there is verify, stat and cat.`);
-      const logs = findLogs(resolve(process.env.INIT_CWD ?? process.cwd(), String(dir)));
-      await run(ofLane(logs, options.lane), options);
+      const run = { verify, stat, cat, groups }[action];
+      if (run === undefined) throw new UsageError(`esc log ${action}: there is verify, stat, cat and groups.`);
+      const root = resolve(process.env.INIT_CWD ?? process.cwd(), String(dir));
+      await run(ofLane(findLogs(root), options.lane), options, root);
     });
 }
 
@@ -97,12 +108,32 @@ function stat(logs: readonly LaneLog[], { json }: LogOptions): void {
 }
 
 function statLine({ lane, segments, bytes, ...stat }: LogStat): string {
-  const { firstSequence, lastSequence, firstTimeMs, lastTimeMs } = stat;
+  const { firstSequence, lastSequence, firstTimeMs, lastTimeMs, quarantined } = stat;
   const range =
     firstTimeMs === undefined || lastTimeMs === undefined
       ? "empty"
       : `sequences ${firstSequence} to ${lastSequence}, ${isoTime(firstTimeMs)} to ${isoTime(lastTimeMs)}`;
-  return `${lane}: ${segments} segments, ${bytes} bytes, ${range}\n`;
+  const marked = quarantined > 0 ? `, ${quarantined} segments quarantined (see esc log verify)` : "";
+  return `${lane}: ${segments} segments, ${bytes} bytes, ${range}${marked}\n`;
+}
+
+/** Consumer groups lie beside the logs, so this takes a data directory. */
+async function groups(logs: readonly LaneLog[], { json }: LogOptions, dataDir: string): Promise<void> {
+  const lines: string[] = [];
+  const found: object[] = [];
+  for (const log of logs) {
+    const { firstSequence = 1, lastSequence = 0 } = statLog(log);
+    const next = lastSequence + 1;
+    for (const { group, cursor } of await new ConsumerGroups({ dataDir, lane: log.lane }).list()) {
+      const lag = lagOf(cursor, firstSequence, next);
+      const nextSequence = cursor.kind === "known" ? cursor.nextSequence : undefined;
+      const at = cursor.kind === "broken" ? `broken cursor (${cursor.reason})` : `next is ${nextSequence}`;
+      found.push({ lane: log.lane, group, nextSequence, lag, state: cursor.kind });
+      lines.push(`${log.lane} ${group}: ${at}, ${lag} events behind\n`);
+    }
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ groups: found })}\n`);
+  else process.stdout.write(lines.length === 0 ? "no consumer groups\n" : lines.join(""));
 }
 
 function isoTime(ms: number): string {
@@ -113,6 +144,10 @@ async function cat(logs: readonly LaneLog[], options: LogOptions): Promise<void>
   const pattern = options.topic === undefined ? undefined : new TopicPattern(options.topic);
   const fromSequence =
     options.from === undefined ? undefined : wholeNumber("--from", options.from, 1, Number.MAX_SAFE_INTEGER);
+  const fromTimeMs = options.fromTime === undefined ? undefined : timeMs(options.fromTime);
+  if (fromSequence !== undefined && fromTimeMs !== undefined) {
+    throw new UsageError("--from and --from-time exclude each other: give one of them.");
+  }
   const limit =
     options.limit === undefined
       ? Number.POSITIVE_INFINITY
@@ -124,6 +159,8 @@ async function cat(logs: readonly LaneLog[], options: LogOptions): Promise<void>
     using reader = new LogReader({
       dir,
       ...(fromSequence !== undefined && { fromSequence }),
+      ...(fromTimeMs !== undefined && { fromTimeMs }),
+      ...(pattern !== undefined && { topic: pattern }),
       onGap: (gap) => {
         process.stderr.write(`${gap.path} can't be read from byte ${gap.offset} on: ${gap.reason}\n`);
         process.exitCode = ExitCode.failed;
@@ -131,7 +168,6 @@ async function cat(logs: readonly LaneLog[], options: LogOptions): Promise<void>
     });
     let shown = 0;
     for (const view of reader) {
-      if (pattern !== undefined && !pattern.matches(view.topic)) continue;
       lines += options.json ? eventJson(lane, view) : eventText(lane, view, maxChars);
       if (lines.length >= WRITE_CHARS) {
         await write(lines);
@@ -141,6 +177,13 @@ async function cat(logs: readonly LaneLog[], options: LogOptions): Promise<void>
     }
   }
   await write(lines);
+}
+
+/** A time as people write it. */
+function timeMs(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isFinite(ms) && ms >= 0) return ms;
+  throw new UsageError(`--from-time takes a time like 2026-01-31T12:00:00Z, or ms since 1970, not "${text}".`);
 }
 
 /** Waits until it is out: a slow reader holds us back, and one that has enough is noticed at once. */

@@ -4,12 +4,10 @@ import type { CAC } from "cac";
 import { SingleBar } from "cli-progress";
 import { runSend, type SendSummary } from "../send/run-send.ts";
 import { checkSendOptions, type RawSendOptions } from "../send/send-options.ts";
-import { ExitCode } from "./usage-error.ts";
+import { onInterrupt } from "./interruption.ts";
 
 /** Fewer events are sent before a bar is drawn. */
 const WORTH_A_BAR = 1_000;
-/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
-const SAME_SIGNAL_MS = 400;
 
 export function registerSend(cli: CAC): void {
   cli
@@ -54,17 +52,6 @@ async function sendCommand(raw: RawSendOptions, args: readonly string[]): Promis
   else process.stderr.write(summaryText(summary));
   // Exit at once: neither a server that is gone nor an open standard input keeps this process.
   process.exit(code);
-}
-
-/** The first Ctrl-C ends the run in order, a second one at once. */
-function onInterrupt(end: () => void): void {
-  let first: number | undefined;
-  process.on("SIGINT", () => {
-    if (first === undefined) {
-      first = performance.now();
-      end();
-    } else if (performance.now() - first > SAME_SIGNAL_MS) process.exit(ExitCode.incomplete);
-  });
 }
 
 function progressBar(count: number): SingleBar | undefined {

@@ -53,7 +53,14 @@ describe("without a file", () => {
     expect(config.http).toEqual({ enable: true, host: "127.0.0.1", port: 8080 });
     expect(config.ingestion.max_frame_bytes).toBe(1_048_576);
     expect(config.storage.path).toBe(join(folder, "data"));
-    expect(config.storage.sync).toEqual({ realtime: "interval", transactional: "group", batch: "interval" });
+    expect(config.storage.sync).toEqual({
+      realtime: "interval",
+      transactional: "group",
+      batch: "interval",
+      dead_letters: "interval",
+    });
+    // Nothing is deleted that nobody asked to be.
+    expect(config.storage.retention.batch).toEqual({ max_bytes: 0, max_age_ms: 0, max_events: 0, force: false });
   });
 
   test("a configuration can't be changed after it was loaded", () => {
@@ -85,6 +92,12 @@ describe("a file", () => {
     ['"8192B"', 8_192],
   ])("takes %s as a size", (written, bytes) => {
     expect(load(`storage: { group_bytes: ${written} }`).config.storage.group_bytes).toBe(bytes);
+  });
+
+  test("says for each log what is kept of it", () => {
+    const { retention } = load("storage: { retention: { dead_letters: { max_bytes: 1TiB, max_age_ms: 86400000 } } }")
+      .config.storage;
+    expect(retention.dead_letters).toEqual({ max_bytes: 2 ** 40, max_age_ms: 86_400_000, max_events: 0, force: false });
   });
 
   test("has its paths relative to its own folder, whatever the working directory", () => {
@@ -139,7 +152,15 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     ["router: { buffer_size: 100000 }", "expected a power of two from 1024 to 8388608, found 100000"],
     ["router: { strategy: random }", 'expected one of hash, round_robin, found "random"'],
     ["router: { shards: 65 }", "expected a whole number from 1 to 64, found 65"],
-    ["storage: { sync: { batch: always } }", 'expected one of group, interval, never, found "always"'],
+    ["storage: { sync: { batch: often } }", 'expected one of always, group, interval, never, found "often"'],
+    ["storage: { segment_bytes: 2GiB }", "expected a size from 65536 to 1073741824 bytes"],
+    ["storage: { preallocate_bytes: -1 }", "expected a size from 0 to 67108864 bytes"],
+    ["storage: { group_delay_ms: 10001 }", "expected a whole number from 0 to 10000, found 10001"],
+    ["storage: { retention: { batch: { max_bytes: much } } }", "expected a size from 0 to"],
+    ["storage: { retention: { batch: { max_age_ms: -5 } } }", "expected a whole number from 0 to"],
+    ["storage: { retention: { batch: { force: 1 } } }", "expected true or false, found 1"],
+    ["storage: { retention: { check_interval_ms: 1 } }", "expected a whole number from 100 to 3600000, found 1"],
+    ["storage: { max_groups: 0 }", "expected a whole number from 1 to 1024, found 0"],
     ["storage: { path: '' }", "expected a string that isn't empty"],
     ["storage: data", 'expected keys and values (a map), found "data"'],
     ["storage:", "expected keys and values (a map), found nothing"],

@@ -5,7 +5,8 @@ import { z } from "zod";
 
 const KIB = 1_024;
 const MIB = KIB * KIB;
-const UNITS: Readonly<Record<string, number>> = { B: 1, KIB, MIB, GIB: KIB * MIB };
+const GIB = KIB * MIB;
+const UNITS: Readonly<Record<string, number>> = { B: 1, KIB, MIB, GIB, TIB: KIB * GIB };
 
 /** Bytes: a number, or a string with a unit (`64KiB`, `4 MiB`). */
 function bytes(least: number, most: number): z.ZodType<number> {
@@ -47,7 +48,7 @@ function oneOf<const Values extends readonly [string, ...string[]]>(values: Valu
   return z.enum(values, { error: `one of ${values.join(", ")}` });
 }
 
-const syncPolicy = oneOf(["group", "interval", "never"]);
+const syncPolicy = oneOf(["always", "group", "interval", "never"]);
 const MOST_FRAME = 64 * MIB;
 const DAY_MS = 86_400_000;
 
@@ -62,6 +63,16 @@ const topicRule = z.strictObject({
   sla_ms: whole(1, DAY_MS).optional(),
   delay_ms: whole(0, 31 * DAY_MS).optional(),
 });
+
+/** What is kept of one log; 0 is no limit. */
+const retention = z
+  .strictObject({
+    max_bytes: bytes(0, 1_024 * KIB * GIB).default(0),
+    max_age_ms: whole(0, 3_153_600_000_000).default(0),
+    max_events: whole(0, Number.MAX_SAFE_INTEGER).default(0),
+    force: flag.default(false),
+  })
+  .prefault({});
 
 export const configSchema = z.strictObject({
   app_name: text.default("EventStreamCore"),
@@ -113,16 +124,29 @@ export const configSchema = z.strictObject({
   storage: z
     .strictObject({
       path: text.default("./data"),
-      segment_bytes: bytes(64 * KIB, 1_024 * MIB).default(64 * MIB),
+      segment_bytes: bytes(64 * KIB, GIB).default(64 * MIB),
+      preallocate_bytes: bytes(0, 64 * MIB).default(MIB),
       sync: z
         .strictObject({
           realtime: syncPolicy.default("interval"),
           transactional: syncPolicy.default("group"),
           batch: syncPolicy.default("interval"),
+          dead_letters: syncPolicy.default("interval"),
         })
         .prefault({}),
       sync_interval_ms: whole(1, 60_000).default(200),
       group_bytes: bytes(4 * KIB, 64 * MIB).default(4 * MIB),
+      group_delay_ms: whole(0, 10_000).default(0),
+      retention: z
+        .strictObject({
+          check_interval_ms: whole(100, 3_600_000).default(10_000),
+          realtime: retention,
+          transactional: retention,
+          batch: retention,
+          dead_letters: retention,
+        })
+        .prefault({}),
+      max_groups: whole(1, 1_024).default(64),
     })
     .prefault({}),
   logging: z

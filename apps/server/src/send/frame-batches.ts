@@ -1,11 +1,11 @@
 /** What `esc send` puts on the wire: frames, in batches that are written at once. */
 import { randomFillSync } from "node:crypto";
-import { EscError, encodeFrame, Priority, type PriorityName } from "@esc/events";
+import { EscError, encodeFrame, PRIORITY_NAMES, Priority, type PriorityName } from "@esc/events";
 
 export interface FrameSpec {
   readonly topic: string;
-  /** A priority, or "mix": all five in turn. */
-  readonly priority: PriorityName | "mix";
+  /** A priority, "mix" for all five in turn, or a list that is taken in turn. */
+  readonly priority: PriorityName | "mix" | readonly PriorityName[];
   readonly sizeBytes: number;
   readonly ack: boolean;
   readonly crc: boolean;
@@ -27,8 +27,6 @@ export interface Batch {
   readonly frames: number;
 }
 
-const MIX: readonly Priority[] = [Priority.BATCH, Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL];
-
 /** The longest line of a file: no server takes a larger frame. */
 const MAX_LINE_BYTES = 64 * 1_048_576;
 const NEWLINE = 0x0a;
@@ -39,23 +37,35 @@ export function frameBytes({ topic, sizeBytes, id, crc }: FrameSpec): number {
   return 7 + Buffer.byteLength(topic) + sizeBytes + (id ? 16 : 0) + (crc ? 4 : 0);
 }
 
-/**
- * Generated events of `sizeBytes`. Without ids the frames are made once, and every batch is a piece of them: the sender
- * must cost less than the server it loads.
- */
+/** Generated frames that are made once: every batch is a piece of them. The sender must cost less than the server it loads. */
+export class PrebuiltFrames {
+  readonly #made: Uint8Array;
+  readonly #frameBytes: number;
+  readonly #turn: number;
+
+  /** @param mostFrames of one batch. */
+  constructor(spec: FrameSpec, mostFrames: number) {
+    this.#turn = turnOf(spec).length;
+    this.#frameBytes = frameBytes(spec);
+    // A mix goes on where the batch before it ended: one turn more, so that a batch can begin at any of its priorities.
+    this.#made = generated(spec, 0, mostFrames + this.#turn - 1);
+  }
+
+  /** The events from number `first` (from 0) on; not to be written to. */
+  batch(first: number, frames: number): Uint8Array {
+    const start = (first % this.#turn) * this.#frameBytes;
+    return this.#made.subarray(start, start + frames * this.#frameBytes);
+  }
+}
+
+/** Generated events of `sizeBytes`; without ids they are {@link PrebuiltFrames}. */
 export function* generatedBatches(spec: FrameSpec, limits: BatchLimits): Generator<Batch> {
-  const payload = Buffer.alloc(spec.sizeBytes, "x");
   const size = frameBytes(spec);
   const most = Math.max(1, Math.min(Math.floor(limits.maxBytes / size), limits.maxFrames, limits.totalFrames));
-  const make = (first: number, frames: number) =>
-    Buffer.concat(Array.from({ length: frames }, (_, index) => frame(spec, payload, first + index)));
-  // A mix goes on where the batch before it ended: one turn more, so that a batch can begin at any of its priorities.
-  const turn = spec.priority === "mix" ? MIX.length : 1;
-  const made = spec.id ? undefined : make(0, most + turn - 1);
+  const made = spec.id ? undefined : new PrebuiltFrames(spec, most);
   for (let sent = 0; sent < limits.totalFrames; ) {
     const frames = Math.min(most, limits.totalFrames - sent);
-    const start = (sent % turn) * size;
-    yield { bytes: made?.subarray(start, start + frames * size) ?? make(sent, frames), frames };
+    yield { bytes: made?.batch(sent, frames) ?? generated(spec, sent, frames), frames };
     sent += frames;
   }
 }
@@ -127,9 +137,20 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   if (begunBytes > 0) yield [end()];
 }
 
+function generated(spec: FrameSpec, first: number, frames: number): Uint8Array {
+  const payload = Buffer.alloc(spec.sizeBytes, "x");
+  return Buffer.concat(Array.from({ length: frames }, (_, index) => frame(spec, payload, first + index)));
+}
+
+function turnOf({ priority }: FrameSpec): readonly PriorityName[] {
+  if (typeof priority !== "string") return priority;
+  return priority === "mix" ? PRIORITY_NAMES : [priority];
+}
+
 function frame(spec: FrameSpec, payload: Uint8Array, index: number): Uint8Array {
-  const { priority, topic, ack, crc } = spec;
-  const level = priority === "mix" ? (MIX[index % MIX.length] as Priority) : Priority[priority];
+  const { topic, ack, crc } = spec;
+  const turn = turnOf(spec);
+  const priority = Priority[turn[index % turn.length] as PriorityName];
   const id = spec.id ? randomFillSync(new Uint8Array(16)) : undefined;
-  return encodeFrame({ topic, payload, priority: level, ack, crc, id });
+  return encodeFrame({ topic, payload, priority, ack, crc, id });
 }

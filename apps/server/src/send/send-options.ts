@@ -58,7 +58,7 @@ export function checkSendOptions(raw: RawSendOptions, args: readonly string[] = 
   }
   const frames: FrameSpec = {
     topic,
-    priority: priority(raw.priority ?? "MEDIUM"),
+    priority: priorityOption(raw.priority ?? "MEDIUM"),
     sizeBytes: number("size", 32, 0, MAX_PAYLOAD_BYTES),
     ack: raw.ack === true,
     crc: raw.crc === true,
@@ -86,7 +86,8 @@ export function checkSendOptions(raw: RawSendOptions, args: readonly string[] = 
   };
 }
 
-function priority(value: unknown): PriorityName | "mix" {
+/** A priority by name or number, or mix. @throws UsageError. */
+export function priorityOption(value: unknown): PriorityName | "mix" {
   const written = String(value).toUpperCase();
   if (written === "MIX") return "mix";
   const name = /^[0-4]$/.test(written) ? PRIORITY_NAMES[Number(written)] : written;

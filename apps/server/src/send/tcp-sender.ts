@@ -11,6 +11,8 @@ export interface TcpSenderOptions {
   readonly window: number;
   /** Without any progress for this long, waiting ends. */
   readonly timeoutMs: number;
+  /** Called when frames are as durable as configured: those from number `first` to `last`, counted from 1. */
+  readonly onAcknowledged?: (first: number, last: number) => void;
 }
 
 export class TcpSender implements Sender {
@@ -133,8 +135,7 @@ export class TcpSender implements Sender {
     try {
       for (const { kind, n, code } of this.#decoder.push(chunk)) {
         if (kind === AnswerKind.durable) {
-          this.#settled = Math.max(this.#settled, Math.min(n, this.#sent));
-          this.#refusedAhead = this.#refusedAhead.filter((frame) => frame > this.#settled);
+          this.#settle(Math.max(this.#settled, Math.min(n, this.#sent)));
         } else if (kind === AnswerKind.refused) {
           const name = refusalName(code) ?? String(code);
           this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1);
@@ -147,6 +148,21 @@ export class TcpSender implements Sender {
       this.#socket.destroy();
     }
     this.#moved();
+  }
+
+  /** All up to this frame are answered: durable, but for those refused before. */
+  #settle(last: number): void {
+    let first = this.#settled + 1;
+    this.#settled = last;
+    if (this.#refusedAhead.length > 0) {
+      for (const refused of this.#refusedAhead) {
+        if (refused > last) break;
+        if (refused > first) this.#options.onAcknowledged?.(first, refused - 1);
+        first = refused + 1;
+      }
+      this.#refusedAhead = this.#refusedAhead.filter((frame) => frame > last);
+    }
+    if (first <= last) this.#options.onAcknowledged?.(first, last);
   }
 
   #lost(): EscError {

@@ -20,6 +20,15 @@ export class UdpSender implements Sender {
   #bytes = 0;
   #failure: Error | undefined;
   #interrupted = false;
+  #settled = Promise.withResolvers<void>();
+  readonly #onSent = (cause: Error | null) => {
+    this.#inFlight--;
+    if (cause) this.#fail(cause);
+    if (this.#inFlight === MAX_IN_FLIGHT - 1) {
+      this.#settled.resolve();
+      this.#settled = Promise.withResolvers<void>();
+    }
+  };
 
   private constructor(socket: dgram.Socket, where: string) {
     this.#socket = socket;
@@ -58,11 +67,9 @@ export class UdpSender implements Sender {
     this.#inFlight++;
     this.#sent += frames;
     this.#bytes += bytes.length;
-    this.#socket.send(bytes, (cause) => {
-      this.#inFlight--;
-      if (cause) this.#fail(cause);
-    });
-    while (this.#inFlight >= MAX_IN_FLIGHT && this.#failure === undefined) await sleep(0);
+    this.#socket.send(bytes, this.#onSent);
+    // Woken by the datagrams themselves: a timer takes a millisecond at least, in which the system sends a thousand.
+    while (this.#inFlight >= MAX_IN_FLIGHT && this.#failure === undefined) await this.#settled.promise;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -87,5 +94,6 @@ export class UdpSender implements Sender {
         ? `Nobody listens on UDP ${this.#where}. Is the server running?`
         : `A datagram could not be sent: ${cause.message}.`;
     this.#failure ??= new EscError("ESC_SEND_FAILED", message, { cause });
+    this.#settled.resolve();
   }
 }

@@ -1,8 +1,8 @@
 /** The log worker: rings in, files out. Blocks in writes and syncs; nothing else runs on this thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import { LANE_NAMES, type LaneName } from "@esc/events";
-import { DEAD_LETTERS, LogWriter, logDirectory, SegmentedLog } from "@esc/storage";
-import { LOGGED, Pipeline } from "../pipeline.ts";
+import { LANE_NAMES } from "@esc/events";
+import { LogWriter, logDirectory, SegmentedLog } from "@esc/storage";
+import { configName, LOGGED, Pipeline } from "../pipeline.ts";
 import type { LogStart, WorkerMessage } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
 
@@ -13,7 +13,6 @@ const { handle, config, recoveries } = workerData as LogStart;
 await startWorker(port, () => {
   const pipeline = Pipeline.attach(handle);
   const { storage } = config;
-  const policy = (name: string) => (name === DEAD_LETTERS ? "interval" : storage.sync[name as LaneName]);
   // Transactional first: its acknowledgements and its processor wait for the sync.
   const order = [...LOGGED].sort((a, b) => Number(b === LANE_NAMES[1]) - Number(a === LANE_NAMES[1]));
   const writer = new LogWriter({
@@ -23,13 +22,15 @@ await startWorker(port, () => {
       log: SegmentedLog.open({
         dir: logDirectory(storage.path, name),
         segmentBytes: storage.segment_bytes,
+        preallocateBytes: storage.preallocate_bytes,
         ...(recoveries[name] && { recovery: recoveries[name] }),
       }),
-      sync: policy(name),
+      sync: storage.sync[configName(name)],
     })),
     arenaBytes: pipeline.bytes,
     parker: pipeline.parker("log"),
     groupBytes: storage.group_bytes,
+    groupDelayMs: storage.group_delay_ms,
     syncIntervalMs: storage.sync_interval_ms,
     now: () => performance.now(),
     onState: (lane, state) =>

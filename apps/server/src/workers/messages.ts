@@ -3,7 +3,7 @@ import type { ArenaHandle } from "@esc/arena";
 import type { TopicOverride } from "@esc/dispatcher";
 import type { LaneName } from "@esc/events";
 import type { Alert, Checkpoint } from "@esc/processors";
-import type { Recovery } from "@esc/storage";
+import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
 /** What every worker starts with. */
@@ -54,7 +54,7 @@ export type WorkerMessage =
   | {
       readonly type: "log-state";
       readonly lane: string;
-      readonly state: "writing" | "waiting" | "failed";
+      readonly state: LogState["kind"];
       readonly message: string;
     }
   | { readonly type: "alert"; readonly alert: Alert }

@@ -35,7 +35,7 @@ function bury(dead: readonly Dead[], segmentBytes = 1 << 20): void {
   createCrcTable(arena);
   const log = SegmentedLog.open({ dir: logDirectory(dataDir, "dead-letters"), segmentBytes });
   const ring = RecordRing.create(arena, "dead", { capacityBytes: 1 << 20, firstSequence: log.nextSequence });
-  const consumer = ring.consumer("run");
+  const consumer = ring.consumer();
   const producer = ring.appender("p");
   for (const { topic = "t", payload = "x", lane = "transactional", reason = "handler_failed", own = {} } of dead) {
     const letter = { lane, sequence: 7, reason, error: "boom", attempts: 3, firstAtMs: 100, lastAtMs: 200 };

@@ -53,7 +53,7 @@ export class OfflineReentry implements Reentry, Disposable {
     const arena = Arena.create({ bytes: RecordRing.bytesFor(RING_BYTES) + RING_BYTES / 2 + 65_536 });
     createCrcTable(arena);
     const ring = RecordRing.create(arena, lane, { capacityBytes: RING_BYTES, firstSequence: log.nextSequence });
-    const consumer = ring.consumer("run");
+    const consumer = ring.consumer();
     const producer = ring.appender("producer");
     const bytes = new Uint8Array(arena.memory.buffer);
     const put = (event: RecordInput) => {

@@ -104,13 +104,10 @@ export class LaneRig implements AsyncDisposable {
     ]);
     this.#rings = { ...Object.fromEntries(emits), dead };
     this.#emitConsumers = Object.fromEntries(
-      LANE_NAMES.filter((name) => name !== lane).map((name) => [
-        name,
-        (this.#rings[name] as RecordRing).consumer(`see ${name}`),
-      ]),
+      LANE_NAMES.filter((name) => name !== lane).map((name) => [name, (this.#rings[name] as RecordRing).consumer()]),
     );
-    this.#logConsumer = this.ring.consumer("log");
-    this.#deadConsumer = dead.consumer("dead");
+    this.#logConsumer = this.ring.consumer();
+    this.#deadConsumer = dead.consumer();
     this.#producer = this.ring.appender("producer");
     this.#counters = CounterBlock.create(arena, "counters", PROCESSOR_COUNTERS);
     this.state = LaneState.create(arena, lane, this.#to, {
@@ -131,7 +128,7 @@ export class LaneRig implements AsyncDisposable {
     const cursors = new CursorFile(cursorFile(this.dataDir, lane));
     const cursor = await cursors.read();
     const checkpoint = resumeFrom(await checkpoints.read(), cursor.kind === "known" ? cursor.nextSequence : undefined);
-    const consumer = this.ring.consumer("run", this.#slot === undefined ? {} : { adopt: this.#slot });
+    const consumer = this.ring.consumer(this.#slot === undefined ? {} : { adopt: this.#slot });
     this.#slot = consumer.slot;
     const line = (text: string) => void this.lines.push(text);
     const names = this.#threads;

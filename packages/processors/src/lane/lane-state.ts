@@ -16,8 +16,8 @@
  * | 8 … 519 | 256 pairs: mark, and its share of the deaths of threads; 0, 0 where free |
  * | 520 … | marks of the calls that wait for their promises; 0 where free |
  *
- * Words (i32, `lane.<lane>.words`): 0 the heartbeat; 1 … 5 slots + 1 in rings: the lane's consumer, producers of dead
- * letters and of the three lanes. Then the tracker (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
+ * Words (i32, `lane.<lane>.words`): 0 the heartbeat, 1 the slot of the lane's consumer in its ring. Then the tracker
+ * (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
  *
  * A double is stored by plain stores: eight aligned bytes are never torn on the 64-bit machines that Node runs on. Who
  * reads after the thread's end sees all of them; who reads beside it sees a recent state, which is all a gauge needs.
@@ -39,14 +39,10 @@ const CRASHES = 8;
 const CRASH_ENTRIES = 256;
 const WAITING = CRASHES + 2 * CRASH_ENTRIES;
 const BEAT = 0;
-const SLOTS = 1;
-const WORDS = 8;
+const CONSUMER = 1;
+const WORDS = 2;
 /** Sequences that may be open behind the first unfinished one: 8 KiB of bits. */
 export const TRACKER_WINDOW = 65_536;
-
-/** Rings that a lane's thread has a slot in. */
-export const RING_ROLES = ["consumer", "deadLetters", "realtime", "transactional", "batch"] as const;
-export type RingRole = (typeof RING_ROLES)[number];
 
 export interface LaneStateOptions {
   /** Calls that may wait for their promises at once. */
@@ -247,14 +243,13 @@ export class LaneState {
     return Atomics.load(this.#words, BEAT);
   }
 
-  /** The slot that a thread of the lane took in a ring; undefined before the first. */
-  slot(role: RingRole): number | undefined {
-    const slot = Atomics.load(this.#words, SLOTS + RING_ROLES.indexOf(role));
-    return slot === 0 ? undefined : slot - 1;
+  /** The slot of the lane's consumer in its ring: each thread of the lane takes it over from the one before. */
+  get consumer(): number {
+    return Atomics.load(this.#words, CONSUMER);
   }
 
-  keepSlot(role: RingRole, slot: number): void {
-    Atomics.store(this.#words, SLOTS + RING_ROLES.indexOf(role), slot + 1);
+  set consumer(slot: number) {
+    Atomics.store(this.#words, CONSUMER, slot);
   }
 }
 

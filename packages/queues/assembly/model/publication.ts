@@ -1,36 +1,48 @@
-// Producers of one ring, for the explorer: each appends records of 40 bytes whose payload tells who wrote it.
+// Producers of one ring, for the explorer. Records of 40 bytes; the payload tells who wrote it.
 //
 // | offset | what |
 // |---|---|
 // | 0 | the ring's control block |
-// | 3840 | its data, 256 bytes |
-// | 4096 | payloads of producers 0 … |
+// | 5888 | its data, 256 bytes: room for six records |
+// | 6144 + 8·i | payload of producer i |
 // | 8192 | CRC-32 tables |
 
 import { initCrcTable } from "@esc/events/assembly/crc32";
-import { append } from "../append";
-import { RING_CONTROL_BYTES, addProducer, ringInit } from "../ring";
+import { append, sealRecord } from "../append";
+import {
+  KIND_EVENTS, RING_CONTROL_BYTES, addProducer, addressOf, publish, ringInit,
+} from "../ring";
 
-const DATA = RING_CONTROL_BYTES;
+const DATA: usize = RING_CONTROL_BYTES;
 const CAPACITY: u32 = 256;
-const PAYLOADS: usize = 4096;
-const PAYLOAD_BYTES: u32 = 8;
+const PAYLOADS: usize = 6144;
 const CRC: usize = 8192;
-const PRODUCERS: usize = 3;
+const PRODUCERS: u32 = 3;
+const PAYLOAD_BYTES: u32 = 8;
+const RECORD_BYTES: u32 = 40;
 
 export function setup(base: usize): void {
   initCrcTable(base + CRC);
-  ringInit(base, CAPACITY, base + DATA, 1);
-  for (let i: usize = 0; i < PRODUCERS; i++) {
-    addProducer(base);
-    store<u64>(base + PAYLOADS + i * 8, 0xa0 + i);
+  ringInit(base, KIND_EVENTS, CAPACITY, base + DATA, 1);
+  for (let i: u32 = 0; i < PRODUCERS; i++) {
+    addProducer(base, 0, 16);
+    store<u64>(base + PAYLOADS + (i << 3), 0xa0 + i);
   }
 }
 
 /** Appends `count` records. */
 export function producer(base: usize, index: u32, count: u32): void {
-  const payload = base + PAYLOADS + <usize>index * 8;
+  const payload = base + PAYLOADS + (index << 3);
   for (let i: u32 = 0; i < count; i++) {
     while (append(base, index, base + CRC, 7, 2, 0, 0, 0, 0, 0, 0, payload, PAYLOAD_BYTES) == 0) {}
   }
+}
+
+/** Fills and publishes the claim of a record that nobody contends for: the `index`-th. */
+export function publisher(base: usize, index: u32): void {
+  const start = <u64>index * RECORD_BYTES;
+  const record = addressOf(base, start);
+  store<u64>(record + 32, 0xa0 + index);
+  sealRecord(record, RECORD_BYTES, index + 1, 7, 0, 0, 2, 0, base + CRC);
+  publish(base, index, start, start + RECORD_BYTES, index + 2);
 }
