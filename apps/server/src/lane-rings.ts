@@ -4,7 +4,8 @@
  * the only place that does so.
  */
 import type { LaneName } from "@esc/events";
-import type { RecordAppender, RecordRing, RingConsumer } from "@esc/queues";
+import { Outlet } from "@esc/processors";
+import type { RecordRing, RingConsumer } from "@esc/queues";
 import type { Config } from "./config/schema.ts";
 import { type Pipeline, perLane, producerBytes } from "./pipeline.ts";
 
@@ -14,14 +15,14 @@ const RECLAIM_MS = 5;
 
 export class LaneRings {
   readonly consumer: RingConsumer;
-  readonly deadLetters: RecordAppender;
+  readonly deadLetters: Outlet;
   /** For what handlers publish. */
-  readonly producers: Readonly<Record<LaneName, RecordAppender>>;
+  readonly producers: Readonly<Record<LaneName, Outlet>>;
 
   /** In the lane's thread. */
   constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
     const producer = (name: string, ring: RecordRing, maxRecordBytes: number) =>
-      ring.appender(`produce.${lane}.${name}`, { maxRecordBytes, reuse: true });
+      new Outlet(ring, ring.appender(`produce.${lane}.${name}`, { maxRecordBytes, reuse: true }));
     this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumer });
     this.deadLetters = producer("dead", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
     this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));

@@ -50,6 +50,7 @@ export { EventKey } from "./lane/handled-event.ts";
 export type { DeadLetterReason } from "./lane/held-work.ts";
 export type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
 export { LaneState, type LaneStateOptions } from "./lane/lane-state.ts";
+export { Outlet } from "./lane/outlet.ts";
 export { LaneProcessor, type ProcessorMode } from "./lane-processor.ts";
 export { CompletionTracker } from "./retry/completion-tracker.ts";
 export { type Held, KeyedScheduler, type KeyedSchedulerOptions } from "./retry/keyed-scheduler.ts";

@@ -7,10 +7,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Delayed } from "./delay/delay-schedule.ts";
 import { buildLane, type LaneParts } from "./lane/build-lane.ts";
-import { HandledEvent, wasRetried } from "./lane/handled-event.ts";
+import type { HandledEvent } from "./lane/handled-event.ts";
 import type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
 import { LaneRecovery } from "./lane/lane-recovery.ts";
 import { LogEvents } from "./lane/log-events.ts";
+import { RingIntake } from "./lane/ring-intake.ts";
 
 /** Whether the loop should go on, finish what is in the ring, or end where it is. */
 export type ProcessorMode = "run" | "drain" | "stop";
@@ -18,10 +19,6 @@ export type ProcessorMode = "run" | "drain" | "stop";
 /** Thrown to leave what can't go on at a stop: not counted, handled again after the next start. */
 class Stopped extends Error {}
 
-const RUN_BYTES = 1 << 20;
-const RELEASE_RECORDS = 64;
-/** Divides the records after which bytes are given back: what is judged still lies where it lay. */
-const SLA_RECORDS = 16;
 const UNSAVED_MS = 500;
 const TURN_MS = 8;
 const IDLE_MS = 1_000;
@@ -30,14 +27,14 @@ const DURABLE_MS = 5;
 export class LaneProcessor {
   readonly #options: LaneProcessorOptions;
   readonly #parts: LaneParts;
-  readonly #view: HandledEvent;
+  readonly #intake: RingIntake;
   #mode: () => ProcessorMode = () => "run";
   #turnEnds = 0;
 
   constructor(options: LaneProcessorOptions) {
     this.#options = options;
     this.#parts = buildLane(options);
-    this.#view = new HandledEvent(options.arenaBytes);
+    this.#intake = new RingIntake(options, this.#parts, () => this.#mode() === "stop");
     const { onlyDurable, parker, ring } = options;
     if (onlyDurable) ring.wakeOnDurable(parker);
     else ring.wakeOnPublish(parker);
@@ -101,7 +98,7 @@ export class LaneProcessor {
   /** What was stored before the process began and wasn't taken then. */
   async #catchUp({ dir, to }: LaneStartPoint): Promise<void> {
     const { context, counters, state } = this.#options;
-    const { progress, taker } = this.#parts;
+    const { progress, runner, taker } = this.#parts;
     if (progress.next >= to) return;
     using events = new LogEvents({
       dir,
@@ -111,7 +108,7 @@ export class LaneProcessor {
     for (let view = events.next(); view !== undefined; view = events.next()) {
       const { sequence } = view;
       if (sequence >= to) break;
-      await this.#room();
+      if (this.#mode() === "stop" || this.#intake.blocked) await this.#room();
       if (sequence > progress.next) await this.#jump(sequence);
       if (view.tombstone) {
         progress.finishedNext();
@@ -122,6 +119,8 @@ export class LaneProcessor {
       const pending = taker.take(view, sequence);
       if (pending !== undefined) await pending;
       state.calling = 0;
+      const held = runner.held > 0 && this.#workOnHeld();
+      if (typeof held !== "boolean") await held;
       if (this.#options.now() >= this.#turnEnds) await this.#turn();
     }
     if (progress.next < to) await this.#jump(to);
@@ -132,13 +131,13 @@ export class LaneProcessor {
     while (mode() !== "stop") {
       const held = this.#workOnHeld();
       if (typeof held !== "boolean") await held;
-      const done = this.#skipAsked() || this.#consumeRun();
+      const done = this.#intake.take();
       if (typeof done !== "boolean") await done;
       if (done !== false || held !== false) {
         if (this.#options.now() >= this.#turnEnds) await this.#turn();
         continue;
       }
-      if (mode() === "drain" && this.#ringEmpty) {
+      if (mode() === "drain" && this.#intake.empty) {
         this.#parts.windows.flush();
         if (this.#finished) break;
       }
@@ -170,19 +169,9 @@ export class LaneProcessor {
     return worked;
   }
 
-  /** Whether the lane may take no event now. */
-  get #blocked(): boolean {
-    const { progress, runner, windows } = this.#parts;
-    return runner.full || !progress.hasRoom || windows.full;
-  }
-
-  get #ringEmpty(): boolean {
-    return this.#options.consumer.position >= this.#options.ring.publishedPosition;
-  }
-
   get #finished(): boolean {
     const { runner, windows } = this.#parts;
-    return this.#ringEmpty && runner.held === 0 && windows.idle;
+    return this.#intake.empty && runner.held === 0 && windows.idle;
   }
 
   async #turn(): Promise<void> {
@@ -200,25 +189,25 @@ export class LaneProcessor {
   }
 
   async #sleep(): Promise<void> {
-    const { parker, ring, consumer, onlyDurable, skipOldest, clock, now } = this.#options;
+    const { parker, clock, now } = this.#options;
     const { runner, saver, schedule, windows } = this.#parts;
-    if (this.#ringEmpty) windows.advance();
+    const { empty } = this.#intake;
+    if (empty) windows.advance();
     this.#tell();
     saver.saveInTime();
     parker.prepare();
     const before = this.#mode();
     const work =
-      (!this.#blocked && consumer.next(RUN_BYTES, onlyDurable) > 0) ||
-      (skipOldest && ring.skipTarget > consumer.position) ||
-      runner.hasReady ||
-      (!runner.full && (windows.hasClosed || schedule.nextDueMs <= clock()));
+      this.#intake.hasWork || runner.hasReady || (!runner.full && (windows.hasClosed || schedule.nextDueMs <= clock()));
     if (work || before === "stop" || (before === "drain" && this.#finished)) {
       parker.cancel();
       return;
     }
+    // What can't be done now is looked at when something is settled, and that wakes the thread.
     const due = Math.min(
       runner.nextDueMs - now(),
-      Math.min(schedule.nextDueMs, windows.nextAdvanceMs) - clock(),
+      (runner.full ? Number.POSITIVE_INFINITY : schedule.nextDueMs) - clock(),
+      (empty ? windows.nextAdvanceMs : Number.POSITIVE_INFINITY) - clock(),
       saver.dirty ? UNSAVED_MS : IDLE_MS,
     );
     await parker.parkAsync(Math.max(1, Math.ceil(due)));
@@ -236,7 +225,7 @@ export class LaneProcessor {
   async #room(): Promise<void> {
     for (;;) {
       if (this.#mode() === "stop") throw new Stopped();
-      if (!this.#blocked) return;
+      if (!this.#intake.blocked) return;
       await this.#goOn();
     }
   }
@@ -271,154 +260,5 @@ export class LaneProcessor {
       ring.askToSync(ring.publishedPosition);
       await this.#park(DURABLE_MS);
     }
-  }
-
-  /** Takes one run. False when there is none, or no room; a promise when a handler's is to be waited for. */
-  #consumeRun(): boolean | Promise<void> {
-    if (this.#blocked) return false;
-    const { consumer, handlers, counters, onlyDurable } = this.#options;
-    const records = consumer.next(RUN_BYTES, onlyDurable);
-    if (records === 0) return false;
-    const { progress } = this.#parts;
-    if (consumer.runSequence < progress.next) return this.#passTaken();
-    if (handlers.empty && !progress.tracking) {
-      const events = records - consumer.runTombstones;
-      counters.add("processed", events);
-      progress.passTo(consumer.runSequence + records);
-      consumer.release(consumer.runEnd, events);
-      return true;
-    }
-    return this.#takeRun(consumer.runAddress, consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
-  }
-
-  /** Records that a thread which died had taken, and not given back yet. */
-  #passTaken(): true {
-    const { consumer } = this.#options;
-    const { progress } = this.#parts;
-    const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
-    const toPosition = consumer.runEnd - bytes - address;
-    let events = 0;
-    let at = address;
-    while (at < address + bytes && view.moveTo(at).sequence < progress.next) {
-      if (!view.tombstone) events++;
-      at += view.paddedBytes;
-    }
-    consumer.release(at + toPosition, events);
-    return true;
-  }
-
-  /**
-   * Takes the records of a run one by one; stops with a promise at the first event that must be waited for. The ring's
-   * bytes are given back every few records, so that producers needn't wait for the whole run.
-   */
-  #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
-    const { consumer, state } = this.#options;
-    const { progress, runner, sla, taker, windows } = this.#parts;
-    const view = this.#view;
-    const toPosition = position - address;
-    const end = address + bytes;
-    let events = 0;
-    let at = address;
-    let judged = address;
-    state.callingNext();
-    for (let n = 1; at < end; n++) {
-      if ((runner.held > 0 || windows.full) && this.#blocked) break;
-      view.moveTo(at);
-      const next = at + view.paddedBytes;
-      if (view.tombstone) {
-        progress.finishedNext();
-      } else {
-        const pending = taker.take(view, progress.next);
-        events++;
-        if (pending !== undefined) return this.#release(pending, judged, next, toPosition, events);
-      }
-      at = next;
-      if (sla !== undefined && (sla.watching || n % SLA_RECORDS === 0)) {
-        this.#judge(judged, at);
-        judged = at;
-      }
-      if (n % RELEASE_RECORDS === 0) {
-        taker.count();
-        consumer.release(at + toPosition, events);
-        events = 0;
-        if (this.#interrupted(at + toPosition)) break;
-      }
-    }
-    state.calling = 0;
-    taker.count();
-    if (judged < at) this.#judge(judged, at);
-    consumer.release(at + toPosition, events);
-    return undefined;
-  }
-
-  /** What {@link #takeRun} leaves to do when an event must be waited for. */
-  async #release(
-    pending: Promise<void>,
-    judged: number,
-    at: number,
-    toPosition: number,
-    events: number,
-  ): Promise<void> {
-    await pending;
-    this.#options.state.calling = 0;
-    this.#parts.taker.count();
-    this.#judge(judged, at);
-    this.#options.consumer.release(at + toPosition, events);
-  }
-
-  /** Whether the records in [from, to), which were taken just now, were handled within their topics' SLA. */
-  #judge(from: number, to: number): void {
-    const { progress, sla } = this.#parts;
-    const view = this.#view;
-    // The first one came first: if it is in time now, so were all of them when they were done.
-    if (sla === undefined || sla.inTime(view.moveTo(from).timeMs)) return;
-    for (let at = from; at < to; at += view.paddedBytes) {
-      if (view.moveTo(at).tombstone) continue;
-      const plan = this.#options.handlers.find(view);
-      // What is held is judged when it is done.
-      if (plan.sla !== undefined && progress.isFinished(view.sequence) && !wasRetried(view))
-        sla.judged(plan.sla, view.timeMs);
-      view.moveTo(at);
-    }
-  }
-
-  /** Whether the run should be left: a stop, or producers that ask for the space. */
-  #interrupted(position: number): boolean {
-    const { ring, skipOldest } = this.#options;
-    return this.#mode() === "stop" || (skipOldest && ring.skipTarget > position);
-  }
-
-  /** Gives up the events that producers ask for. Each becomes a dead letter, or a counted drop when there is no room. */
-  #skipAsked(): boolean {
-    const { consumer, counters, deadLetters, ring, skipOldest } = this.#options;
-    const { progress } = this.#parts;
-    if (!skipOldest) return false;
-    const target = ring.skipTarget;
-    if (consumer.position >= target || !progress.hasRoom) return false;
-    const records = consumer.next(Math.min(RUN_BYTES, target - consumer.position));
-    if (records === 0) return false;
-    if (consumer.runSequence < progress.next) return this.#passTaken();
-    const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
-    const toPosition = consumer.runEnd - bytes - address;
-    let events = 0;
-    let at = address;
-    for (let n = 1; at < address + bytes && progress.hasRoom; n++) {
-      view.moveTo(at);
-      if (!view.tombstone) {
-        const kept = deadLetters.write(view, { reason: "lane_overflow", attempts: 0 });
-        counters.add(kept ? "deadLettered" : "dropped.overflow");
-        events++;
-      }
-      at += view.paddedBytes;
-      progress.finishedNext();
-      if (n % RELEASE_RECORDS === 0) {
-        consumer.release(at + toPosition, events);
-        events = 0;
-      }
-    }
-    consumer.release(at + toPosition, events);
-    return true;
   }
 }

@@ -75,6 +75,7 @@ await startWorker(port, async () => {
       alert,
     },
     deadLetters: new DeadLetters(rings.deadLetters, lane),
+    outlets: [rings.deadLetters, ...Object.values(rings.producers)],
     counters,
     state,
     cursor: new CursorFile(cursorFile(config.storage.path, lane)),

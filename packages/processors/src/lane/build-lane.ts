@@ -60,9 +60,8 @@ export function buildLane(options: LaneProcessorOptions): LaneParts {
     ...(windows.count > 0 ? windows.state() : { windows: {}, closed: [] }),
   });
   const onError = (error: Error) => context.logger.warn(`the cursor could not be written: ${error.message}`);
-  const saver = new LaneSaver(
-    { cursor, checkpoint, take, version: () => progress.next + runner.ends + schedule.changes, onError, now },
-    false,
-  );
+  const settle = () => Promise.all(options.outlets.map((outlet) => outlet.settle()));
+  const version = () => progress.next + runner.ends + schedule.changes;
+  const saver = new LaneSaver({ cursor, checkpoint, settle, take, version, onError, now }, false);
   return { progress, runner, schedule, windows, duplicates, sla, taker, saver };
 }

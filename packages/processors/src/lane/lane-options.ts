@@ -10,6 +10,7 @@ import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
 import type { IdWindow } from "./duplicates.ts";
 import type { LaneState } from "./lane-state.ts";
+import type { Outlet } from "./outlet.ts";
 
 export interface LaneProcessorOptions {
   readonly ring: RecordRing;
@@ -21,6 +22,8 @@ export interface LaneProcessorOptions {
   readonly handlers: HandlerTable;
   readonly context: LaneContext;
   readonly deadLetters: DeadLetters;
+  /** What dead letters and published events go through: settled before a cursor is saved. */
+  readonly outlets: readonly Pick<Outlet, "settle">[];
   readonly counters: CounterBlock<ProcessorCounter>;
   readonly state: LaneState;
   readonly cursor: Pick<CursorFile, "write">;

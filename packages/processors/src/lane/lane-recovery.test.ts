@@ -342,6 +342,22 @@ test("a broken checkpoint is told, and the lane begins where the cursor's file s
   }
 });
 
+test("the cursor isn't written past an event before its dead letter is durable", async () => {
+  const handle = (event: EventView) => {
+    if (event.text() === "bad") throw new Error("no");
+  };
+  await using lane = await rig({ handlers: { topics: ">", handle } });
+  lane.send({ payload: "good" });
+  await lane.saved(2);
+  lane.storesDead = false;
+  lane.send({ payload: "bad" }, { payload: "good" });
+  await lane.until(() => lane.ended === 3);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await lane.saved(2);
+  lane.storeDead();
+  await lane.saved(4);
+});
+
 test("damage in the log is told and passed over, once everything before it is finished", async () => {
   const seen: string[] = [];
   const handle = async (event: EventView) => {

@@ -19,6 +19,7 @@ import { createIdWindow } from "./duplicates.ts";
 import { Emitter } from "./emitter.ts";
 import { HandledEvent } from "./handled-event.ts";
 import { LaneState } from "./lane-state.ts";
+import { Outlet } from "./outlet.ts";
 
 export interface RigOptions {
   readonly lane?: LaneName;
@@ -79,6 +80,7 @@ export class LaneRig implements AsyncDisposable {
   readonly #emitConsumers: Readonly<Record<string, RingConsumer>>;
   readonly #producer: ReturnType<RecordRing["appender"]>;
   readonly #to: number;
+  readonly #storing: NodeJS.Timeout;
   #dead = false;
   #slot: number | undefined;
   #threads = 0;
@@ -115,6 +117,7 @@ export class LaneRig implements AsyncDisposable {
       delayedEvents: options.delayedEvents ?? 16,
     });
     Parker.create(arena, "parker");
+    this.#storing = setInterval(() => this.storesDead && this.storeDead(), PAUSE_MS);
   }
 
   /** Starts a thread's work: the first of the process, or one that takes over from one that died. */
@@ -138,6 +141,8 @@ export class LaneRig implements AsyncDisposable {
         (this.#rings[name] as RecordRing).appender(`emit ${name} ${names}`, { maxRecordBytes: 4_096 }),
       ]),
     ) as Record<LaneName, ReturnType<RecordRing["appender"]>>;
+    const deadRing = this.#rings.dead as RecordRing;
+    const dead = new Outlet(deadRing, deadRing.appender(`dead ${names}`));
     const policy = { retry, slaMs, delayMs: 0 };
     const processor = new LaneProcessor({
       ring: this.ring,
@@ -156,7 +161,8 @@ export class LaneRig implements AsyncDisposable {
         emitter: new Emitter({ appenders, maxBytes: 2_048, override: () => undefined, clock: () => this.clockMs }),
         alert: (level, text) => void this.alerts.push(`${level} ${text}`),
       },
-      deadLetters: new DeadLetters((this.#rings.dead as RecordRing).appender(`dead ${names}`), lane),
+      deadLetters: new DeadLetters(dead, lane),
+      outlets: [dead],
       counters: this.#counters,
       state: this.state,
       cursor: cursors,
@@ -282,6 +288,15 @@ export class LaneRig implements AsyncDisposable {
     await Promise.race([this.#running?.catch(() => undefined), this.rest()]);
   }
 
+  /** Dead letters become durable by themselves, as beside a log's thread; else when {@link storeDead} is called. */
+  storesDead = true;
+
+  /** What the log's thread does with dead letters. */
+  storeDead(): void {
+    const dead = this.#rings.dead as RecordRing;
+    dead.publishDurable(dead.publishedPosition, dead.publishedSequence);
+  }
+
   /** The dead letters so far, oldest first; given back as they are read. */
   deadLetters(): {
     topic: string;
@@ -324,11 +339,13 @@ export class LaneRig implements AsyncDisposable {
   /** The process is gone: only files are left. */
   async crash(): Promise<void> {
     await this.die();
+    clearInterval(this.#storing);
     this.#log.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.die();
+    clearInterval(this.#storing);
     this.#log.close();
     // A write of the thread that died may still be under way.
     rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });

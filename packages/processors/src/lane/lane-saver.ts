@@ -8,6 +8,8 @@ import { type Checkpoint, type CheckpointFile, encodeCheckpoint, isPlain, needed
 export interface LaneSaverOptions {
   readonly cursor: Pick<CursorFile, "write">;
   readonly checkpoint: Pick<CheckpointFile, "write">;
+  /** Resolves once what went into other rings before this call is durable: the state to be saved stands on it. */
+  readonly settle: () => Promise<unknown>;
   /** What is to be saved, of this moment. */
   readonly take: () => Checkpoint;
   /** Changes whenever there is something new to save. */
@@ -67,6 +69,7 @@ export class LaneSaver {
     const text = plain && this.#plain ? "" : encodeCheckpoint(state);
     const tookMs = now() - started;
     try {
+      await this.#options.settle();
       // First: where it holds more than a cursor, it is the newer word of the two.
       if (text !== "") {
         await checkpoint.write(text);

@@ -25,6 +25,7 @@ export interface LaneWindowsOptions {
 
 /** Results that wait for their handler before the lane takes no more events. */
 const MAX_CLOSED = 64;
+const MAX_KEY_CHARS = 1_024;
 
 export class LaneWindows {
   readonly #options: LaneWindowsOptions;
@@ -81,7 +82,7 @@ export class LaneWindows {
     const nowMs = this.#options.clock();
     for (const index of plan.windows) {
       const { definition } = this.#options.windows[index] as Window;
-      const key = definition.key === undefined ? plan.topic : String(definition.key(view));
+      const key = definition.key === undefined ? plan.topic : keyOf(definition.key(view));
       const timeMs = definition.time === undefined ? view.timeMs : Math.floor(finite(definition.time(view), "time"));
       const value = definition.value === undefined ? 0 : finite(definition.value(view), "value");
       if ((this.#sets[index] as WindowSet).add(key, timeMs, value, sequence, nowMs) === "in") continue;
@@ -199,6 +200,13 @@ export class HeldWindow extends HeldWork {
   override finish(outcome: Outcome): void {
     this.#onEnd(outcome);
   }
+}
+
+/** A key stands in a result, which must fit into a record. */
+function keyOf(value: unknown): string {
+  const key = String(value);
+  if (key.length <= MAX_KEY_CHARS) return key;
+  throw new EscError("ESC_WINDOW_VALUE", `a window's \`key\` takes ${MAX_KEY_CHARS} characters, not ${key.length}.`);
 }
 
 function finite(value: unknown, what: string): number {
