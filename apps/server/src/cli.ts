@@ -3,6 +3,7 @@
 import { cac } from "cac";
 import { registerBench } from "./commands/bench.ts";
 import { registerConfig } from "./commands/config-check.ts";
+import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
@@ -14,6 +15,7 @@ registerStart(cli);
 registerSend(cli);
 registerBench(cli);
 registerLog(cli);
+registerDlq(cli);
 registerConfig(cli);
 cli.help();
 cli.version("0.1.0");

@@ -1,13 +1,16 @@
-/** HTTP for probes, metrics and stats. Read only. */
+/** HTTP for probes, metrics and stats, and for what `admin-api.ts` does. Who changes something must be on this machine. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { EscError } from "@esc/events";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
+import { type AdminParts, answerAdmin, isAdminPath } from "./admin-api.ts";
 import { metricFamilies, type Stats } from "./stats.ts";
 
 /** Whether the server takes events, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
+  /** Events are taken, and a lane is being brought back to life. */
+  readonly degraded: boolean;
   /** By part: `ok`, or what is the matter. */
   readonly checks: Readonly<Record<string, string>>;
 }
@@ -20,10 +23,12 @@ export interface HttpServerOptions {
   readonly readiness: () => Readiness;
   /** Undefined while there is nothing to count yet. */
   readonly stats: () => Stats | undefined;
+  readonly admin: () => AdminParts | undefined;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const MAX_CONNECTIONS = 256;
+const MAX_BODY_BYTES = 1_048_576;
 
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -63,16 +68,38 @@ export class HttpServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { method = "GET", url = "/" } = request;
+    const send = ({ status, type = JSON_TYPE, body, headers }: Page) => {
+      if (response.destroyed) return;
+      response.writeHead(status, {
+        "Content-Type": type,
+        "Content-Length": Buffer.byteLength(body),
+        "Cache-Control": "no-store",
+        ...headers,
+      });
+      response.end(body);
+    };
+    if (isAdminPath(url)) {
+      this.#admin(request, method, url).then(send, (error: Error) => send(faultPage(error)));
+      return;
+    }
     // A body is nobody's business here: read past it, so that the connection can go on.
     request.resume();
-    const { status, type = JSON_TYPE, body, headers } = this.#page(request.method, request.url ?? "/");
-    response.writeHead(status, {
-      "Content-Type": type,
-      "Content-Length": Buffer.byteLength(body),
-      "Cache-Control": "no-store",
-      ...headers,
+    send(this.#page(method, url));
+  }
+
+  async #admin(request: IncomingMessage, method: string, url: string): Promise<Page> {
+    const { pathname, searchParams: query } = new URL(url, "http://here");
+    const changes = method !== "GET" && method !== "HEAD";
+    if (changes) checkOrigin(request);
+    const body = await readBody(request);
+    const parts = this.#options.admin();
+    if (parts === undefined) return NOT_READY;
+    const answer = await answerAdmin(parts, {
+      ...{ method, path: pathname, query },
+      body: method === "POST" ? parsed(body) : undefined,
     });
-    response.end(body);
+    return json(answer.status, answer.body);
   }
 
   #page(method: string | undefined, url: string): Page {
@@ -98,7 +125,11 @@ export class HttpServer {
         return counts === undefined ? NOT_READY : json(200, counts);
       }
       default:
-        return problem(404, "ESC_HTTP_NOT_FOUND", "There is /healthz, /readyz, /metrics and /api/v1/stats.");
+        return problem(
+          404,
+          "ESC_HTTP_NOT_FOUND",
+          "There is /healthz, /readyz, /metrics, /api/v1/stats, /api/v1/dead-letters and /api/v1/delayed.",
+        );
     }
   }
 }
@@ -116,6 +147,56 @@ function json(status: number, value: unknown): Page {
 
 function problem(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}): Page {
   return { ...json(status, { code, message }), headers };
+}
+
+/**
+ * There is no authentication, so who changes something must be on this machine; and be no page in a browser on it, which
+ * would send where it comes from, and can't send JSON to another origin without asking first.
+ */
+function checkOrigin(request: IncomingMessage): void {
+  const { remoteAddress = "" } = request.socket;
+  const local = /^(::ffff:)?127\.|^::1$/.test(remoteAddress);
+  if (!local) throw new EscError("ESC_HTTP_FORBIDDEN", "Only this machine may change something. Use esc dlq on it.");
+  if (request.headers.origin !== undefined) {
+    throw new EscError("ESC_HTTP_FORBIDDEN", "A page in a browser may not change anything here.");
+  }
+  const { "content-type": type = "" } = request.headers;
+  if (request.method === "POST" && !/^application\/json\b/i.test(type)) {
+    throw new EscError("ESC_HTTP_CONTENT", "Send a JSON object, with Content-Type: application/json.");
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new EscError("ESC_HTTP_CONTENT", `A body takes up to ${MAX_BODY_BYTES} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw new EscError("ESC_HTTP_CONTENT", "The body is no JSON.", { cause });
+  }
+}
+
+const STATUS: Readonly<Record<string, number>> = {
+  ESC_HTTP_NOT_FOUND: 404,
+  ESC_HTTP_METHOD: 405,
+  ESC_HTTP_FORBIDDEN: 403,
+  ESC_HTTP_CONTENT: 400,
+  ESC_DLQ_QUERY: 400,
+  ESC_DELAYED_QUERY: 400,
+};
+
+function faultPage(error: Error): Page {
+  if (error instanceof EscError) return problem(STATUS[error.code] ?? 503, error.code, error.message);
+  return problem(500, "ESC_HTTP_FAILED", error.message);
 }
 
 const NOT_READY = problem(503, "ESC_NOT_READY", "The server is starting.", { "Retry-After": "1" });

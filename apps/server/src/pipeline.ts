@@ -7,7 +7,7 @@ import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
 import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
-import { PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
+import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
 import { Parker, RecordRing } from "@esc/queues";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
@@ -25,6 +25,9 @@ export function configName(ring: string): keyof Config["storage"]["sync"] {
 export type ParkerName = "ingest" | "log" | `lane.${LaneName}`;
 const PARKER_NAMES: readonly ParkerName[] = ["ingest", "log", ...LANE_NAMES.map((lane) => `lane.${lane}` as const)];
 
+/** What the main thread counts: dead letters that it put into a lane once more. */
+const ADMIN_COUNTERS = LANE_NAMES.map((lane) => `retried.${lane}`);
+
 /** Room for what threads cut for themselves beyond what is added up here: contexts, runs, cursors. */
 const SPARE_BYTES = 1_048_576;
 
@@ -33,6 +36,8 @@ export class Pipeline {
   readonly rings: Readonly<Record<string, RecordRing>>;
   readonly topics: TopicTable;
   readonly ingest: CounterBlock<string>;
+  readonly admin: CounterBlock<string>;
+  readonly states: Readonly<Record<LaneName, LaneState>>;
   readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
   readonly #parkers: Readonly<Record<ParkerName, Parker>>;
@@ -43,6 +48,8 @@ export class Pipeline {
     this.topics = TopicTable.attach(arena, "topics");
     this.ingest = CounterBlock.attach(arena, "counters.ingest", INGEST_COUNTERS);
     this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
+    this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
+    this.states = perLane((lane) => LaneState.attach(arena, lane));
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
       PARKER_NAMES.map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
@@ -52,20 +59,27 @@ export class Pipeline {
   /**
    * Makes all regions.
    * @param nextSequences by ring: where its log goes on.
+   * @param cursors by lane: where its processor goes on.
    */
   static create(
     config: Config,
     overrides: readonly TopicOverride[],
     nextSequences: Readonly<Record<string, number>>,
+    cursors: Readonly<Record<LaneName, number>>,
   ): Pipeline {
     const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
     const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
     const topics = { overrides, maxTopics: config.router.max_topics };
+    const { concurrency, delayed } = config.processing;
+    const state: LaneStateOptions = { concurrency, delayedEvents: delayed.max_events };
     const bytes =
       LANE_NAMES.length * RecordRing.bytesFor(laneBytes) +
       RecordRing.bytesFor(deadBytes) +
       // Each lane's processor has an appender for dead letters, with room for the longest record.
       LANE_NAMES.length * (deadBytes / 2) +
+      LANE_NAMES.length * LaneState.bytesFor(state) +
+      // Producers of single events in each lane: handlers of every lane, and the main thread.
+      (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
       InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       SPARE_BYTES;
@@ -78,6 +92,8 @@ export class Pipeline {
     TopicTable.create(arena, "topics", topics);
     CounterBlock.create(arena, "counters.ingest", INGEST_COUNTERS);
     for (const lane of LANE_NAMES) CounterBlock.create(arena, `counters.${lane}`, PROCESSOR_COUNTERS);
+    CounterBlock.create(arena, "counters.admin", ADMIN_COUNTERS);
+    for (const lane of LANE_NAMES) LaneState.create(arena, lane, cursors[lane], state);
     for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
@@ -106,6 +122,11 @@ export class Pipeline {
   get bytes(): Uint8Array {
     return new Uint8Array(this.arena.memory.buffer);
   }
+}
+
+/** Room that a producer of single events needs: the largest that may come in, and what stands around it in its record. */
+export function producerBytes(config: Config): number {
+  return config.ingestion.max_frame_bytes + 8_192;
 }
 
 /** A value for each lane. */

@@ -2,32 +2,33 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
-import { LANE_NAMES, type LaneName } from "@esc/events";
-import {
-  CursorFile,
-  type CursorState,
-  cursorFile,
-  DirectoryLock,
-  logDirectory,
-  type Recovery,
-  recoverLog,
-} from "@esc/storage";
+import { LANE_NAMES } from "@esc/events";
+import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
+import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
 import type { Logger } from "pino";
+import type { AdminParts } from "./admin-api.ts";
+import { createAlerts } from "./alerts.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
+import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { LaneRings } from "./lane-rings.ts";
+import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
+import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
-import type { LaneStart, LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
 
 export interface ServerOptions {
   readonly loaded: LoadedConfig;
   /** Overrides of `router.topics_file`, or of this when that isn't set; it may be missing. */
   readonly defaultTopicsFile: string;
   readonly logger: Logger;
+  /** Gets every alert, beside the sinks of the configuration. */
+  readonly onAlert?: (alert: Alert) => void | Promise<void>;
   /** A thread ended by itself: the server can't go on. */
   readonly onCrash: (error: Error) => void;
 }
@@ -51,7 +52,10 @@ export class Server {
   #pipeline: Pipeline | undefined;
   #slots: ConsumerSlots | undefined;
   #log: WorkerThread | undefined;
-  #lanes: readonly WorkerThread[] = [];
+  #lanes: Lanes | undefined;
+  #alerts: AlertDispatcher | undefined;
+  #book: DeadLetterBook | undefined;
+  #reentry: OnlineReentry | undefined;
   #ingest: WorkerThread | undefined;
   #upkeep: LogUpkeep | undefined;
 
@@ -83,10 +87,12 @@ export class Server {
     // HTTP first: probes get an answer, if only "not yet", while logs are recovered.
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
+    const checkpoints = await readCheckpoints(config, recoveries, this.#logger);
     const pipeline = Pipeline.create(
       config,
       overrides,
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
+      perLane((lane) => checkpoints[lane].cursor),
     );
     this.#pipeline = pipeline;
     const upkeep = new LogUpkeep({
@@ -96,24 +102,33 @@ export class Server {
       durableSequence: (log) => (pipeline.rings[log] as (typeof pipeline.rings)[string]).durableSequence,
     });
     this.#upkeep = upkeep;
+    // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
+    this.#book = new DeadLetterBook(config.storage.path);
+    this.#reentry = new OnlineReentry(pipeline, config);
+    this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
-    const backlogs = await Promise.all(LANE_NAMES.map((lane) => this.#backlog(lane, recoveries[lane] as Recovery)));
-    this.#lanes = LANE_NAMES.map((lane, index) => {
-      const laneStart: LaneStart = { ...start, lane, backlog: backlogs[index] as LaneStart["backlog"] };
-      return this.#thread("lane", `lane.${lane}`, laneStart);
+    for (const lane of LANE_NAMES) LaneRings.reserve(pipeline, lane);
+    const lanes = new Lanes({
+      ...{ config, pipeline, start, overrides, recoveries, checkpoints, logger: this.#logger },
+      raise: (alert) => this.#alerts?.raise(alert),
+      onMessage: (message) => this.#heard(message),
     });
-    // Consumers gate before the first producer claims, so ingest comes last.
-    const [logReady, ...lanesReady] = await Promise.all([this.#log.ready, ...this.#lanes.map((lane) => lane.ready)]);
+    this.#lanes = lanes;
+    // Consumers gate before the first producer claims: the log's before the lanes', whose handlers publish and whose dead
+    // letters are stored, and ingest comes last.
+    const logReady = await this.#log.ready;
+    const processor = await lanes.start();
     this.#slots = {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
-      processor: perLane((lane) => lanesReady[LANE_NAMES.indexOf(lane)]?.slots?.[0] as number),
+      processor,
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
     upkeep.start();
     this.#phase = "ready";
+    if (http !== undefined) announceHttp(config.storage.path, `${config.http.host}:${http}`);
     const { tcp, udp } = config.ingestion;
     return {
       tcp: ports.tcp === undefined ? undefined : `${tcp.host}:${ports.tcp}`,
@@ -125,6 +140,7 @@ export class Server {
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
     const logs = Object.entries(this.#upkeep?.stats ?? {});
+    const trouble = this.#lanes?.trouble ?? "";
     const told = (what: (log: LogStats) => string | undefined) =>
       logs.flatMap(([name, log]) => (what(log) === undefined ? [] : [`${name}: ${what(log)}`])).join("; ") || "ok";
     const checks = {
@@ -132,14 +148,18 @@ export class Server {
       log: told(({ state, error }) => (state === "writing" ? undefined : `${state}: ${error}`)),
       recovery: told(damageText),
       retention: told(({ heldBack }) => (heldBack ? "over its limit, kept for a consumer behind" : undefined)),
+      lanes: trouble === "" ? "ok" : trouble,
     };
-    return { ready: checks.server === "ok" && checks.log === "ok", checks };
+    // A lane whose thread is being started again still takes events: they wait in it.
+    const ready = checks.server === "ok" && checks.log === "ok";
+    return { ready, degraded: ready && trouble !== "", checks };
   }
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
-    if (this.#pipeline === undefined || this.#slots === undefined || this.#upkeep === undefined) return undefined;
-    return readStats(this.#pipeline, this.#slots, this.#upkeep.stats);
+    const [pipeline, slots, upkeep, lanes] = [this.#pipeline, this.#slots, this.#upkeep, this.#lanes];
+    if (pipeline === undefined || slots === undefined || upkeep === undefined || lanes === undefined) return undefined;
+    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 
   /**
@@ -159,8 +179,10 @@ export class Server {
       for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
     };
     pipeline.modes.lanes.value = "drain";
+    const lanes = this.#lanes as Lanes;
+    lanes.stopping();
     wakeLanes();
-    const lanesDone = Promise.all(this.#lanes.map((lane) => lane.done));
+    const lanesDone = lanes.done;
     if (!(await within(lanesDone, graceMs / 2))) {
       pipeline.modes.lanes.value = "stop";
       wakeLanes();
@@ -168,7 +190,7 @@ export class Server {
       this.#logger.warn(
         "the grace was too short to process all; the rest is in the log and is taken up after the next start",
       );
-      if (!inTime) await Promise.all(this.#lanes.map((lane) => lane.terminate()));
+      if (!inTime) await lanes.terminate();
     }
     pipeline.modes.log.value = "drain";
     pipeline.parker("log").unpark();
@@ -179,9 +201,25 @@ export class Server {
     }
     ingest.order({ type: "close", graceMs: Math.min(1_000, graceMs / 4) });
     if (!(await within(ingest.done, graceMs / 2 + 1_000))) await ingest.terminate();
+    await this.#alerts?.close(Math.min(1_000, graceMs / 4));
     await this.#http?.close();
+    withdrawHttp(this.#config.storage.path);
+    this.#book?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
     this.#phase = "stopped";
+  }
+
+  #admin(): AdminParts | undefined {
+    if (this.#phase !== "ready" || this.#book === undefined || this.#reentry === undefined) return undefined;
+    const lanes = this.#lanes as Lanes;
+    return {
+      book: this.#book,
+      reentry: this.#reentry,
+      delayed: {
+        list: async (lane, limit) => (await lanes.ask(lane, { type: "list-delayed", limit }))?.delayed,
+        cancel: async (lane, eventId) => (await lanes.ask(lane, { type: "cancel-delayed", eventId }))?.cancelled,
+      },
+    };
   }
 
   async #startHttp(): Promise<number> {
@@ -192,6 +230,7 @@ export class Server {
       appName: this.#config.app_name,
       readiness: () => this.readiness(),
       stats: () => this.stats(),
+      admin: () => this.#admin(),
     });
     this.#http = http;
     return await http.listen();
@@ -224,21 +263,6 @@ export class Server {
     return recoveries;
   }
 
-  /** What of a lane's log has not been processed for sure. */
-  async #backlog(lane: LaneName, recovery: Recovery): Promise<LaneStart["backlog"]> {
-    const to = recovery.nextSequence;
-    const state: CursorState = await new CursorFile(cursorFile(this.#config.storage.path, lane)).read();
-    if (state.kind === "broken")
-      this.#logger.error(
-        { lane, reason: state.reason },
-        "the cursor is broken; the lane's log is processed from its start",
-      );
-    // A cursor ahead of the log: a log that lost its unsynced end with the machine's power.
-    const from = state.kind === "known" ? Math.min(state.nextSequence, to) : 1;
-    if (from < to) this.#logger.info({ lane, events: to - from }, "taking up events from the log");
-    return { from, to };
-  }
-
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
     return new WorkerThread({
       entry,
@@ -255,6 +279,8 @@ export class Server {
   #heard(message: WorkerMessage): void {
     if (message.type === "line") {
       this.#logger[message.level](message.message);
+    } else if (message.type === "alert") {
+      this.#alerts?.raise(message.alert);
     } else if (message.type === "log-state") {
       const { lane, state } = message;
       this.#upkeep?.setState(lane, state, message.message);
@@ -265,11 +291,11 @@ export class Server {
 
   /** A start that failed half-way leaves nothing running. */
   async #abandon(): Promise<void> {
-    const threads = [this.#log, ...this.#lanes, this.#ingest].filter((thread) => thread !== undefined);
+    const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
     await this.#upkeep?.stop();
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }

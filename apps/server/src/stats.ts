@@ -2,6 +2,7 @@
 import { LANE_NAMES, type LaneName, RefusalCode, type RefusalName } from "@esc/events";
 import { acceptedCounter, droppedCounter, refusedCounter } from "@esc/ingest";
 import type { MetricFamily, Sample } from "@esc/metrics";
+import type { ProcessorCounter, SinkCounts } from "@esc/processors";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 
@@ -17,7 +18,15 @@ export interface LaneStats {
   readonly processed: number;
   readonly deadLettered: number;
   readonly dropped: number;
+  readonly duplicates: number;
+  readonly cancelled: number;
   readonly stored: number;
+  /** Events that are held (for a promise, a retry or their key), that wait for their time, and windows that are open. */
+  readonly held: number;
+  readonly delayed: number;
+  readonly windowsOpen: number;
+  /** Threads started for ones that died. */
+  readonly restarts: number;
   /** Bytes that the slowest consumer has not passed yet. */
   readonly depthBytes: number;
   readonly capacityBytes: number;
@@ -33,12 +42,36 @@ export interface LaneStats {
   };
 }
 
-/** Everything since the start: accepted + replayed = processed + deadLettered + dropped + what is in the lanes. */
+/**
+ * Everything since the start. Every event that was accepted or taken up again is processed, a dead letter, a counted drop,
+ * a duplicate, cancelled or in flight:
+ * accepted + replayed = processed + deadLettered + dropped + duplicates + cancelled + inFlight.
+ */
 export interface Stats {
+  /** From outside, from handlers (`emitted`), and dead letters once more (`retried`). */
   readonly accepted: number;
+  readonly emitted: number;
+  readonly retried: number;
+  /** Taken up again from the log after a start. */
   readonly replayed: number;
   readonly processed: number;
   readonly deadLettered: number;
+  /** Not handled, because an event of the same id was within the window. */
+  readonly duplicates: number;
+  /** Taken out of the schedule by their id. */
+  readonly cancelled: number;
+  /** In a lane: waiting for its processor, held, or waiting for their time. */
+  readonly inFlight: number;
+  /** Attempts after a failed one. */
+  readonly retries: number;
+  readonly slaBreaches: number;
+  readonly windows: { readonly closed: number; readonly early: number; readonly late: number; readonly failed: number };
+  readonly alerts: {
+    readonly raised: number;
+    /** Over the lanes' budgets. */
+    readonly dropped: number;
+    readonly sinks: Readonly<Record<string, SinkCounts>>;
+  };
   readonly dropped: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<RefusalName, number>>;
   readonly stored: number;
@@ -59,26 +92,48 @@ export interface Stats {
 const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => name !== "laneFull");
 
 /** Reads the counts. What is counted later in an event's life is read first, so that no sum is ever ahead of its source. */
-export function readStats(pipeline: Pipeline, slots: ConsumerSlots, logs: Readonly<Record<string, LogStats>>): Stats {
-  const { ingest, processors, topics } = pipeline;
+export function readStats(
+  pipeline: Pipeline,
+  slots: ConsumerSlots,
+  restarts: Readonly<Record<LaneName, number>>,
+  sinks: Readonly<Record<string, SinkCounts>>,
+  logs: Readonly<Record<string, LogStats>>,
+): Stats {
+  const { admin, ingest, processors, states, topics } = pipeline;
+  const counted = (name: ProcessorCounter) =>
+    LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
-  const processed = perLane((lane) => processors[lane].value("processed"));
+  const processed = perLane((lane) => {
+    const counted = processors[lane].value("processed");
+    return counted + states[lane].uncounted;
+  });
   const deadLettered = perLane((lane) => processors[lane].value("deadLettered"));
+  const duplicates = perLane((lane) => processors[lane].value("duplicates"));
+  const cancelled = perLane((lane) => processors[lane].value("cancelled"));
   const overflow = perLane((lane) => processors[lane].value("dropped.overflow"));
+  const emitFull = counted("dropped.emit");
   const replayed = sum((lane) => processors[lane].value("replayed"));
   const stored = perLane((lane) => pipeline.lane(lane).consumerCount(slots.log[lane] as number));
   const laneFull = perLane((lane) => ingest.value(droppedCounter(lane)));
+  const emitted = perLane((lane) => counted(`emitted.${lane}`));
+  const retried = perLane((lane) => admin.value(`retried.${lane}`));
   const lanes = perLane((lane): LaneStats => {
     const ring = pipeline.lane(lane);
     const processor = ring.consumerPosition(slots.processor[lane]);
     const log = ring.consumerPosition(slots.log[lane] as number);
     const published = ring.publishedPosition;
     return {
-      accepted: ingest.value(acceptedCounter(lane)),
+      accepted: ingest.value(acceptedCounter(lane)) + emitted[lane] + retried[lane],
       processed: processed[lane],
       deadLettered: deadLettered[lane],
       dropped: laneFull[lane] + overflow[lane],
+      duplicates: duplicates[lane],
+      cancelled: cancelled[lane],
       stored: stored[lane],
+      held: states[lane].held,
+      delayed: states[lane].delayedEvents,
+      windowsOpen: states[lane].openWindows,
+      restarts: restarts[lane],
       depthBytes: Math.max(0, published - Math.min(processor, log)),
       capacityBytes: ring.capacityBytes,
       cursors: {
@@ -92,15 +147,35 @@ export function readStats(pipeline: Pipeline, slots: ConsumerSlots, logs: Readon
     };
   });
   const opened = ingest.value("connections.opened");
+  const accepted = sum((lane) => lanes[lane].accepted);
+  const dropped = {
+    ...Object.fromEntries(LANE_NAMES.map((lane) => [`lane_full_${lane}`, laneFull[lane]])),
+    dead_letters_full: sum((lane) => overflow[lane]),
+    emit_full: emitFull,
+  };
+  const ended =
+    sum((lane) => processed[lane] + deadLettered[lane] + duplicates[lane] + cancelled[lane]) +
+    Object.values(dropped).reduce((total, count) => total + count, 0);
   return {
-    accepted: sum((lane) => lanes[lane].accepted),
+    accepted,
+    emitted: sum((lane) => emitted[lane]),
+    retried: sum((lane) => retried[lane]),
     replayed,
     processed: sum((lane) => processed[lane]),
     deadLettered: sum((lane) => deadLettered[lane]),
-    dropped: {
-      ...Object.fromEntries(LANE_NAMES.map((lane) => [`lane_full_${lane}`, laneFull[lane]])),
-      dead_letters_full: sum((lane) => overflow[lane]),
+    duplicates: sum((lane) => duplicates[lane]),
+    cancelled: sum((lane) => cancelled[lane]),
+    inFlight: accepted + replayed - ended,
+    retries: counted("retries"),
+    slaBreaches: counted("sla.breaches"),
+    windows: {
+      closed: counted("windows.closed"),
+      early: counted("windows.early"),
+      late: counted("windows.late"),
+      failed: counted("windows.failed"),
     },
+    alerts: { raised: counted("alerts.raised"), dropped: counted("alerts.dropped"), sinks },
+    dropped,
     refused: Object.fromEntries(REFUSALS.map((name) => [name, ingest.value(refusedCounter(name))])) as Stats["refused"],
     stored: sum((lane) => stored[lane]),
     bytesReceived: ingest.value("bytes"),
@@ -163,6 +238,61 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     counter("esc_events_replayed_total", "Events taken up again from the log after a restart.", [
       { value: stats.replayed },
     ]),
+    counter(
+      "esc_events_duplicate_total",
+      "Events not handled, since one of the same id was within the window.",
+      byLane((lane) => lane.duplicates),
+    ),
+    counter(
+      "esc_events_cancelled_total",
+      "Events taken out of the schedule by their id.",
+      byLane((lane) => lane.cancelled),
+    ),
+    counter("esc_events_emitted_total", "Events that handlers published.", [{ value: stats.emitted }]),
+    counter("esc_dead_letters_retried_total", "Dead letters put into a lane once more.", [{ value: stats.retried }]),
+    counter("esc_handler_retries_total", "Attempts after a failed one.", [{ value: stats.retries }]),
+    counter("esc_sla_breaches_total", "Events of the realtime lane that took longer than their SLA.", [
+      { value: stats.slaBreaches },
+    ]),
+    gauge("esc_events_in_flight", "Events accepted or taken up again that have not ended yet.", [
+      { value: stats.inFlight },
+    ]),
+    gauge(
+      "esc_events_held",
+      "Events that wait for a promise, a retry or their key.",
+      byLane((lane) => lane.held),
+    ),
+    gauge(
+      "esc_events_delayed",
+      "Events that wait for their time.",
+      byLane((lane) => lane.delayed),
+    ),
+    gauge(
+      "esc_windows_open",
+      "Windows that are open.",
+      byLane((lane) => lane.windowsOpen),
+    ),
+    counter("esc_windows_closed_total", "Windows closed, those closed early included.", [
+      { value: stats.windows.closed },
+    ]),
+    counter("esc_windows_closed_early_total", "Windows closed because too many were open.", [
+      { value: stats.windows.early },
+    ]),
+    counter("esc_windows_failed_total", "Windows whose handler failed for good.", [{ value: stats.windows.failed }]),
+    counter("esc_window_events_late_total", "Events whose window was over.", [{ value: stats.windows.late }]),
+    counter("esc_alerts_raised_total", "Alerts that lanes raised.", [{ value: stats.alerts.raised }]),
+    counter("esc_alerts_dropped_total", "Alerts dropped, by where.", [
+      { labels: { by: "budget" }, value: stats.alerts.dropped },
+      ...Object.entries(stats.alerts.sinks).map(([by, { dropped, failed }]) => ({
+        labels: { by },
+        value: dropped + failed,
+      })),
+    ]),
+    counter(
+      "esc_lane_restarts_total",
+      "Threads of a lane started for ones that died.",
+      byLane((lane) => lane.restarts),
+    ),
     counter("esc_frames_refused_total", "Frames refused, by reason.", byReason(stats.refused)),
     counter("esc_received_bytes_total", "Bytes of frames taken.", [{ value: stats.bytesReceived }]),
     counter("esc_connections_opened_total", "TCP connections accepted.", [{ value: stats.connections.opened }]),

@@ -1,7 +1,7 @@
 /** A worker as the main thread sees it: started, told to stop, watched. */
-import { Worker } from "node:worker_threads";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import { EscError } from "@esc/events";
-import type { IngestOrder, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+import type { IngestOrder, LaneOrder, WorkerMessage, WorkerStart } from "./workers/messages.ts";
 
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
 
@@ -11,6 +11,7 @@ export interface WorkerThreadOptions {
   /** For people and for the thread's name. */
   readonly name: string;
   readonly start: WorkerStart;
+  readonly resourceLimits?: ResourceLimits;
   /** Every message but "ready" and "failed". */
   readonly onMessage: (message: WorkerMessage) => void;
   /** The worker ended although nobody asked it to. */
@@ -19,10 +20,14 @@ export interface WorkerThreadOptions {
 
 export class WorkerThread {
   readonly name: string;
+  /** Which thread it is, or was: rings know it by that. */
+  readonly threadId: number;
   readonly #worker: Worker;
   readonly #ready: Promise<Ready>;
   readonly #done = Promise.withResolvers<void>();
   readonly #quiet = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<void>();
+  readonly #crashed: (error: Error) => void;
   #ended = false;
 
   constructor(options: WorkerThreadOptions) {
@@ -32,7 +37,10 @@ export class WorkerThread {
     this.#worker = new Worker(new URL(`./workers/${options.entry}.js`, import.meta.url), {
       workerData: options.start,
       name: options.name,
+      ...(options.resourceLimits && { resourceLimits: options.resourceLimits }),
     });
+    // Node forgets it when the thread ends.
+    this.threadId = this.#worker.threadId;
     let ready = false;
     const crashed = (error: Error) => {
       if (this.#ended) return;
@@ -42,6 +50,7 @@ export class WorkerThread {
       this.#quiet.resolve();
       if (ready) options.onCrash(options.name, error);
     };
+    this.#crashed = crashed;
     this.#worker.on("message", (message: WorkerMessage) => {
       if (message.type === "ready") {
         ready = true;
@@ -57,8 +66,12 @@ export class WorkerThread {
         options.onMessage(message);
       }
     });
-    this.#worker.on("error", (error: Error) => crashed(error));
-    this.#worker.on("exit", (code) => crashed(new Error(`the thread ended with code ${code}`)));
+    // What is thrown may be anything, as by `throw undefined`.
+    this.#worker.on("error", (error: unknown) => crashed(error instanceof Error ? error : new Error(String(error))));
+    this.#worker.on("exit", (code) => {
+      crashed(new Error(`the thread ended with code ${code}`));
+      this.#exited.resolve();
+    });
   }
 
   /** Resolves once the worker does its work; rejects with why it can't. */
@@ -76,13 +89,25 @@ export class WorkerThread {
     return this.#done.promise;
   }
 
-  order(order: IngestOrder): void {
+  /** Resolves once no code of the worker runs any more. */
+  get exited(): Promise<void> {
+    return this.#exited.promise;
+  }
+
+  order(order: IngestOrder | LaneOrder): void {
     this.#worker.postMessage(order);
+  }
+
+  /** Ends the thread wherever it is, because of something that counts as a crash. */
+  kill(error: Error): void {
+    this.#crashed(error);
+    void this.#worker.terminate();
   }
 
   /** Ends the thread wherever it is. */
   async terminate(): Promise<void> {
     this.#ended = true;
     await this.#worker.terminate();
+    this.#done.resolve();
   }
 }

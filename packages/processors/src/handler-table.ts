@@ -1,48 +1,104 @@
-/** Which handlers an event's topic has. Worked out once per topic and kept by the hash that stands in the record. */
+/** What a topic's events come to: handlers, windows, policy. Worked out once per topic and kept by the hash in the record. */
 import type { LaneName } from "@esc/events";
 import type { RecordView } from "@esc/storage";
-import type { Handler, HandlerDefinition } from "./handler.ts";
+import type { TopicSla } from "./alerts/sla-monitor.ts";
+import type { Handler } from "./handler.ts";
+import type { Definitions } from "./handler-module.ts";
+import { NO_RETRY, type RetryPolicy } from "./retry/retry-policy.ts";
+import { policyOf, type TopicPolicy, type TopicRule } from "./topic-policy.ts";
+import type { Window } from "./windows/window-definition.ts";
 
-/** A topic and what handles it. */
-export interface TopicHandlers {
+/** A topic, and what there is to do with its events. */
+export interface TopicPlan {
   readonly topic: string;
-  readonly handlers: readonly HandlerDefinition["handle"][];
+  readonly handlers: readonly Handler[];
+  /** The windows that its events go into, by their number in {@link HandlerTable.windows}. */
+  readonly windows: readonly number[];
+  readonly retry: RetryPolicy;
+  readonly delayMs: number;
+  /** Where the lane has service levels. */
+  readonly sla: TopicSla | undefined;
+  /** Whether one of the handlers returns promises: then the event is copied, for it outlives its place in the ring. */
+  readonly isAsync: boolean;
+  /** Whether there is nothing but synchronous handlers to call, at once. */
+  readonly isPlain: boolean;
 }
 
-interface Known extends TopicHandlers {
+export interface HandlerTableOptions {
+  readonly rules?: readonly TopicRule[];
+  /** What holds where nothing else is said. */
+  readonly policy?: TopicPolicy;
+  /** Whether the lane has service levels. */
+  readonly watchesSla?: boolean;
+}
+
+interface Known extends TopicPlan {
   readonly bytes: Uint8Array;
 }
 
 /** Topics remembered; then the table begins anew. */
 const MAX_TOPICS = 16_384;
+const PLAIN: TopicPolicy = { retry: NO_RETRY, slaMs: 5, delayMs: 0 };
 
 export class HandlerTable {
+  /** The lane's windows. */
+  readonly windows: readonly Window[];
   readonly #handlers: readonly Handler[];
+  readonly #options: HandlerTableOptions;
   readonly #known = new Map<number, Known>();
+  #leastSlaMs = Number.POSITIVE_INFINITY;
 
-  /** @param handlers of all lanes; those of other lanes are left out. */
-  constructor(handlers: readonly Handler[], lane: LaneName) {
+  /** @param definitions of all lanes; those of other lanes are left out. */
+  constructor({ handlers, windows }: Definitions, lane: LaneName, options: HandlerTableOptions = {}) {
     this.#handlers = handlers.filter((handler) => handler.lane === undefined || handler.lane === lane);
+    this.windows = windows.filter((window) => window.lane === lane);
+    this.#options = options;
   }
 
-  /** Whether no event of the lane has a handler: then nobody needs to look at them one by one. */
+  /** Whether there is nothing to do with any event of the lane: then nobody needs to look at them one by one. */
   get empty(): boolean {
-    return this.#handlers.length === 0;
+    return this.#handlers.length === 0 && this.windows.length === 0;
   }
 
-  /** The handlers of the record that the view stands on. */
-  find(view: RecordView): TopicHandlers {
+  /** The shortest service level of the topics that were asked for; Infinity without any. */
+  get leastSlaMs(): number {
+    return this.#leastSlaMs;
+  }
+
+  /** The plan of the record that the view stands on. */
+  find(view: RecordView): TopicPlan {
     const known = this.#known.get(view.topicHash);
     if (known !== undefined && view.hasTopic(known.bytes)) return known;
     return this.#learn(view);
   }
 
-  #learn(view: RecordView): TopicHandlers {
+  /** A handler turned out to return promises: plans that name it are made anew. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  #learn(view: RecordView): TopicPlan {
     const { topic } = view;
-    const handlers = this.#handlers
-      .filter((handler) => handler.patterns.some((pattern) => pattern.matches(topic)))
-      .map((handler) => handler.handle);
-    const learned = { topic, handlers, bytes: Uint8Array.from(view.topicBytes) };
+    const { rules = [], policy = PLAIN, watchesSla = false } = this.#options;
+    const matches = ({ patterns }: Pick<Handler, "patterns">) => patterns.some((pattern) => pattern.matches(topic));
+    const handlers = this.#handlers.filter(matches);
+    const { retry, slaMs, delayMs } = policyOf(
+      topic,
+      rules,
+      handlers.map((handler) => handler.retry),
+      policy,
+    );
+    const windows = this.windows.flatMap((window, index) => (matches(window) ? [index] : []));
+    const sla = { slaMs, breaches: 0, worstMs: 0, alertedMs: Number.NEGATIVE_INFINITY, topic };
+    const isAsync = handlers.some((handler) => handler.isAsync);
+    const learned: Known = {
+      ...{ topic, handlers, windows, retry, delayMs },
+      sla: watchesSla && handlers.length > 0 ? sla : undefined,
+      isAsync,
+      isPlain: !isAsync && handlers.length > 0 && windows.length === 0 && delayMs === 0,
+      bytes: Uint8Array.from(view.topicBytes),
+    };
+    if (learned.sla !== undefined) this.#leastSlaMs = Math.min(this.#leastSlaMs, slaMs);
     if (this.#known.size >= MAX_TOPICS) this.#known.clear();
     this.#known.set(view.topicHash, learned);
     return learned;

@@ -1,10 +1,11 @@
 import { Arena } from "@esc/arena";
 import { createCrcTable, type LaneName } from "@esc/events";
 import { RecordRing } from "@esc/queues";
-import { RecordView } from "@esc/storage";
+import { DeadLetterKey, RecordView } from "@esc/storage";
 import { expect, test, vi } from "vitest";
-import { DeadLetterKey, DeadLetters, defineHandler, HandlerTable, toHandlers } from "./index.ts";
+import { DeadLetters, defineHandler, type Handler, HandlerTable, toHandlers } from "./index.ts";
 
+const table = (handlers: readonly Handler[], lane: LaneName) => new HandlerTable({ handlers, windows: [] }, lane);
 const LANES: LaneName[] = ["realtime", "transactional", "batch"];
 
 /** Rings with a record in the first, and a view on it. */
@@ -40,20 +41,20 @@ test("a handler is found by its patterns, for its lane or for all", () => {
     "test",
   );
   const { view } = rig("order.created", "x");
-  const found = LANES.map((lane) => new HandlerTable(handlers, lane).find(view).handlers.length);
+  const found = LANES.map((lane) => table(handlers, lane).find(view).handlers.length);
   expect(found).toEqual([1, 1, 2]);
 });
 
 test("what a topic has is remembered by its bytes, not by its hash alone", () => {
   const handlers = toHandlers({ topics: "a", handle: vi.fn() }, "test");
-  const table = new HandlerTable(handlers, "batch");
+  const plans = table(handlers, "batch");
   const first = rig("a", "1").view;
-  expect(table.find(first)).toBe(table.find(first));
+  expect(plans.find(first)).toBe(plans.find(first));
   const other = rig("b", "1").view;
   // Another topic under the same hash, as a collision would have it.
   vi.spyOn(other, "topicHash", "get").mockReturnValue(first.topicHash);
-  expect(table.find(other)).toMatchObject({ topic: "b", handlers: [] });
-  expect(table.find(first)).toMatchObject({ topic: "a" });
+  expect(plans.find(other)).toMatchObject({ topic: "b", handlers: [] });
+  expect(plans.find(first)).toMatchObject({ topic: "a" });
 });
 
 test.each([
@@ -63,6 +64,9 @@ test.each([
   ["empty topics", { topics: [], handle() {} }],
   ["a topic that is no pattern", { topics: "a.>.b", handle() {} }],
   ["a topic that is no string", { topics: [7], handle() {} }],
+  ["a field that isn't", { topics: "a", handle() {}, retries: 3 }],
+  ["a key that is no function", { topics: "a", handle() {}, key: "id" }],
+  ["no attempt", { topics: "a", handle() {}, retry: { attempts: 0 } }],
   ["a lane that isn't", { topics: "a", lane: "express", handle() {} }],
 ])("a definition with %s is refused with the place", (_, definition) => {
   expect(() => toHandlers(definition, "handlers/x.js")).toThrow(
@@ -74,7 +78,7 @@ test.each([
 
 test("a dead letter is the whole event, with where it came from and why it died", () => {
   const { view, consumers, letters, bytes } = rig("order.created", "payload");
-  expect(letters.write(view, "handler_failed", 1, new Error("boom"))).toBe(true);
+  expect(letters.write(view, { reason: "handler_failed", attempts: 1, error: new Error("boom") })).toBe(true);
   consumers.dead.next(1 << 16);
   const dead = new RecordView(bytes).moveTo(consumers.dead.runAddress).copy();
   expect(dead).toMatchObject({
@@ -96,7 +100,8 @@ test("a dead letter is the whole event, with where it came from and why it died"
 test("a full ring of dead letters is a return value, and an error's text is bounded", () => {
   const { view, letters } = rig("t", "x");
   let written = 0;
-  while (letters.write(view, "handler_failed", 1, new Error("e".repeat(100_000)))) written++;
+  while (letters.write(view, { reason: "handler_failed", attempts: 1, error: new Error("e".repeat(100_000)) }))
+    written++;
   expect(written).toBeGreaterThan(0);
   expect(written).toBeLessThan(10);
 });

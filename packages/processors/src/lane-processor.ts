@@ -1,221 +1,385 @@
 /**
- * A lane's processor: drains the lane in order, runs handlers, keeps the durable cursor. One per lane, on a thread of
- * its own, so that a slow handler holds back its own lane only.
+ * A lane's processor: takes what comes through the lane's ring in order, runs handlers, keeps the durable cursor. One per
+ * lane, on a thread of its own, so that a slow handler holds back its own lane only.
+ *
+ * This is the loop; what happens to an event is the taker's and the runner's (`lane/`).
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { LaneName } from "@esc/events";
-import type { CounterBlock } from "@esc/metrics";
-import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
-import { type CursorFile, LogReader, RecordView } from "@esc/storage";
-import type { DeadLetterReason, DeadLetters } from "./dead-letters.ts";
-import type { HandlerContext, HandlerDefinition } from "./handler.ts";
-import type { HandlerTable } from "./handler-table.ts";
-
-/** What a processor counts. */
-export const PROCESSOR_COUNTERS = ["processed", "deadLettered", "dropped.overflow", "replayed"] as const;
-export type ProcessorCounter = (typeof PROCESSOR_COUNTERS)[number];
-
-export interface LaneProcessorOptions {
-  readonly lane: LaneName;
-  readonly ring: RecordRing;
-  /** The arena's bytes: what the ring's runs are offsets into. */
-  readonly arenaBytes: Uint8Array;
-  readonly parker: Parker;
-  readonly handlers: HandlerTable;
-  readonly context: HandlerContext;
-  readonly deadLetters: DeadLetters;
-  readonly counters: CounterBlock<ProcessorCounter>;
-  readonly cursor: CursorFile;
-  /** Handle an event only once it is durable. */
-  readonly onlyDurable: boolean;
-  /** Give up the oldest when producers ask: they become dead letters. */
-  readonly skipOldest: boolean;
-  /** A handler's promise that takes longer makes the event a dead letter. */
-  readonly handlerTimeoutMs: number;
-}
-
-/** What there is to catch up with after a restart. */
-export interface Backlog {
-  /** The lane's log. */
-  readonly dir: string;
-  /** First sequence that may not have been processed. */
-  readonly from: number;
-  /** First sequence that comes through the ring. */
-  readonly to: number;
-}
+import type { Delayed } from "./delay/delay-schedule.ts";
+import { buildLane, type LaneParts } from "./lane/build-lane.ts";
+import { HandledEvent, wasRetried } from "./lane/handled-event.ts";
+import type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
+import { LaneRecovery } from "./lane/lane-recovery.ts";
+import { LogEvents } from "./lane/log-events.ts";
 
 /** Whether the loop should go on, finish what is in the ring, or end where it is. */
 export type ProcessorMode = "run" | "drain" | "stop";
 
-/** Thrown to leave an event that has nowhere to go at a stop: not counted, handled again after the next start. */
+/** Thrown to leave what can't go on at a stop: not counted, handled again after the next start. */
 class Stopped extends Error {}
 
 const RUN_BYTES = 1 << 20;
 const RELEASE_RECORDS = 64;
-const CURSOR_MS = 500;
+/** Divides the records after which bytes are given back: what is judged still lies where it lay. */
+const SLA_RECORDS = 16;
+const UNSAVED_MS = 500;
 const TURN_MS = 8;
 const IDLE_MS = 1_000;
+const DURABLE_MS = 5;
 
 export class LaneProcessor {
   readonly #options: LaneProcessorOptions;
-  readonly #consumer: RingConsumer;
-  readonly #view: RecordView;
+  readonly #parts: LaneParts;
+  readonly #view: HandledEvent;
   #mode: () => ProcessorMode = () => "run";
-  #nextSequence: number;
-  #savedSequence: number;
-  #savedAt = 0;
+  #turnEnds = 0;
 
   constructor(options: LaneProcessorOptions) {
     this.#options = options;
-    this.#consumer = options.ring.consumer();
-    this.#view = new RecordView(options.arenaBytes);
-    this.#nextSequence = options.ring.publishedSequence;
-    this.#savedSequence = this.#nextSequence;
-    if (options.onlyDurable) options.ring.wakeOnDurable(options.parker);
-    else options.ring.wakeOnPublish(options.parker);
+    this.#parts = buildLane(options);
+    this.#view = new HandledEvent(options.arenaBytes);
+    const { onlyDurable, parker, ring } = options;
+    if (onlyDurable) ring.wakeOnDurable(parker);
+    else ring.wakeOnPublish(parker);
   }
 
-  /** The consumer's slot in the lane's ring. */
-  get slot(): number {
-    return this.#consumer.slot;
-  }
-
-  /** Sequence of the next event to process. */
+  /** Sequence of the next event to take. */
   get nextSequence(): number {
-    return this.#nextSequence;
+    return this.#parts.progress.next;
+  }
+
+  /** The events that wait for their time, the next one first. */
+  delayedEvents(limit: number): Delayed<HandledEvent>[] {
+    return this.#parts.schedule.upcoming(limit);
   }
 
   /**
-   * Catches up with the log, then follows the ring until `mode` says otherwise. "drain" ends when the ring is empty,
-   * "stop" after the event in hand; what is left then is caught up with after the next start.
+   * Takes events out of the schedule for good, by their id in hex; those that are being handled already excepted. Resolves
+   * with how many, once that is durable.
    */
-  async run(mode: () => ProcessorMode, backlog?: Backlog): Promise<void> {
+  async cancelDelayed(id: string): Promise<number> {
+    const { saver, schedule } = this.#parts;
+    const cancelled = schedule.cancel(id).length;
+    if (cancelled === 0) return 0;
+    this.#options.counters.add("cancelled", cancelled);
+    await saver.save();
+    return cancelled;
+  }
+
+  /**
+   * Brings the lane to where it was, catches up with the log, then follows the ring until `mode` says otherwise. "drain"
+   * ends when the ring is empty and nothing is held, "stop" after what is being called; what is left then is taken up after
+   * the next start.
+   */
+  async run(mode: () => ProcessorMode, start: LaneStartPoint): Promise<void> {
     this.#mode = mode;
+    const { runner, saver, taker } = this.#parts;
+    taker.slaFrom = start.to;
     try {
-      await this.#follow(mode, backlog);
+      await this.#recover(start);
+      await this.#catchUp(start);
+      await this.#follow();
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
     }
-    if (this.#nextSequence !== this.#savedSequence) await this.#options.cursor.write(this.#nextSequence);
+    while (runner.running > 0) await this.#park(IDLE_MS);
+    this.#tell();
+    if (saver.dirty) await saver.save();
   }
 
-  async #follow(mode: () => ProcessorMode, backlog: Backlog | undefined): Promise<void> {
-    if (backlog !== undefined && backlog.from < backlog.to) await this.#catchUp(backlog);
-    let turnEnds = performance.now() + TURN_MS;
-    while (mode() !== "stop") {
-      const done = this.#skipAsked() || this.#consumeRun();
-      if (done !== false) {
-        if (done !== true) await done;
-        if (performance.now() >= turnEnds) {
-          this.#saveCursor();
-          await nextTurn();
-          turnEnds = performance.now() + TURN_MS;
-        }
+  async #recover({ dir, to, fresh, checkpoint }: LaneStartPoint): Promise<void> {
+    const { clock, context, counters, now, state } = this.#options;
+    const { duplicates, progress, schedule, taker, windows } = this.#parts;
+    await new LaneRecovery({
+      ...{ dir, to, fresh, checkpoint, clock, counters, now, state, logger: context.logger },
+      ...{ duplicates, progress, schedule, taker, windows },
+      room: () => this.#room(),
+      durable: (before) => this.#untilDurable(before),
+    }).run();
+  }
+
+  /** What was stored before the process began and wasn't taken then. */
+  async #catchUp({ dir, to }: LaneStartPoint): Promise<void> {
+    const { context, counters, state } = this.#options;
+    const { progress, taker } = this.#parts;
+    if (progress.next >= to) return;
+    using events = new LogEvents({
+      dir,
+      fromSequence: progress.next,
+      onGap: (gap) => context.logger.error(`${gap.path} can't be read from byte ${gap.offset} on: ${gap.reason}`),
+    });
+    for (let view = events.next(); view !== undefined; view = events.next()) {
+      const { sequence } = view;
+      if (sequence >= to) break;
+      await this.#room();
+      if (sequence > progress.next) await this.#jump(sequence);
+      if (view.tombstone) {
+        progress.finishedNext();
         continue;
       }
-      if (mode() === "drain" && this.#drained) break;
+      counters.add("replayed");
+      state.callingNext();
+      const pending = taker.take(view, sequence);
+      if (pending !== undefined) await pending;
+      state.calling = 0;
+      if (this.#options.now() >= this.#turnEnds) await this.#turn();
+    }
+    if (progress.next < to) await this.#jump(to);
+  }
+
+  async #follow(): Promise<void> {
+    const mode = this.#mode;
+    while (mode() !== "stop") {
+      const held = this.#workOnHeld();
+      if (typeof held !== "boolean") await held;
+      const done = this.#skipAsked() || this.#consumeRun();
+      if (typeof done !== "boolean") await done;
+      if (done !== false || held !== false) {
+        if (this.#options.now() >= this.#turnEnds) await this.#turn();
+        continue;
+      }
+      if (mode() === "drain" && this.#ringEmpty) {
+        this.#parts.windows.flush();
+        if (this.#finished) break;
+      }
       await this.#sleep();
-      turnEnds = performance.now() + TURN_MS;
     }
   }
 
-  get #drained(): boolean {
-    return this.#consumer.position >= this.#options.ring.publishedPosition;
+  /** Held work that may go on, events whose time has come, windows that were closed. @returns whether there was any. */
+  #workOnHeld(): boolean | Promise<void> {
+    const { runner, schedule, taker, windows } = this.#parts;
+    let worked = false;
+    if (schedule.size > 0) {
+      for (;;) {
+        const due = runner.full ? undefined : schedule.takeDue(this.#options.clock());
+        if (due === undefined) break;
+        worked = true;
+        const pending = taker.takeDue(due);
+        if (pending !== undefined) return pending;
+      }
+    }
+    for (;;) {
+      const closed = runner.full ? undefined : windows.takeClosed();
+      if (closed === undefined) break;
+      worked = true;
+      const pending = runner.admit(closed, closed.keys);
+      if (pending !== undefined) return pending;
+    }
+    if (runner.held > 0 && runner.pump()) worked = true;
+    return worked;
+  }
+
+  /** Whether the lane may take no event now. */
+  get #blocked(): boolean {
+    const { progress, runner, windows } = this.#parts;
+    return runner.full || !progress.hasRoom || windows.full;
+  }
+
+  get #ringEmpty(): boolean {
+    return this.#options.consumer.position >= this.#options.ring.publishedPosition;
+  }
+
+  get #finished(): boolean {
+    const { runner, windows } = this.#parts;
+    return this.#ringEmpty && runner.held === 0 && windows.idle;
+  }
+
+  async #turn(): Promise<void> {
+    this.#tell();
+    this.#parts.saver.saveInTime();
+    await nextTurn();
+    this.#turnEnds = this.#options.now() + TURN_MS;
+  }
+
+  /** What other threads see. */
+  #tell(): void {
+    const { runner, schedule, taker, windows } = this.#parts;
+    taker.count();
+    this.#options.state.gauge(runner.held, schedule.size, windows.open);
   }
 
   async #sleep(): Promise<void> {
-    const { parker, onlyDurable, ring, skipOldest } = this.#options;
-    this.#saveCursor();
+    const { parker, ring, consumer, onlyDurable, skipOldest, clock, now } = this.#options;
+    const { runner, saver, schedule, windows } = this.#parts;
+    if (this.#ringEmpty) windows.advance();
+    this.#tell();
+    saver.saveInTime();
     parker.prepare();
     const before = this.#mode();
     const work =
-      this.#consumer.next(RUN_BYTES, onlyDurable) > 0 || (skipOldest && ring.skipTarget > this.#consumer.position);
-    if (work || before === "stop" || (before === "drain" && this.#drained)) parker.cancel();
-    else await parker.parkAsync(this.#nextSequence === this.#savedSequence ? IDLE_MS : CURSOR_MS);
-  }
-
-  /** Writes the cursor now and then, beside the work. A failure is the next write's to mend: replay is at least once. */
-  #saveCursor(): void {
-    const now = performance.now();
-    if (this.#nextSequence === this.#savedSequence || now - this.#savedAt < CURSOR_MS) return;
-    this.#savedAt = now;
-    const sequence = this.#nextSequence;
-    this.#options.cursor.write(sequence).then(
-      () => {
-        this.#savedSequence = sequence;
-      },
-      (error: Error) => this.#options.context.logger.warn(`the cursor could not be written: ${error.message}`),
+      (!this.#blocked && consumer.next(RUN_BYTES, onlyDurable) > 0) ||
+      (skipOldest && ring.skipTarget > consumer.position) ||
+      runner.hasReady ||
+      (!runner.full && (windows.hasClosed || schedule.nextDueMs <= clock()));
+    if (work || before === "stop" || (before === "drain" && this.#finished)) {
+      parker.cancel();
+      return;
+    }
+    const due = Math.min(
+      runner.nextDueMs - now(),
+      Math.min(schedule.nextDueMs, windows.nextAdvanceMs) - clock(),
+      saver.dirty ? UNSAVED_MS : IDLE_MS,
     );
+    await parker.parkAsync(Math.max(1, Math.ceil(due)));
+    this.#turnEnds = now() + TURN_MS;
   }
 
-  /** Takes one run. False when there is none; a promise when a handler's is to be waited for. */
+  /** Waits until something is settled, or a time is over. */
+  async #park(ms: number): Promise<void> {
+    const { parker } = this.#options;
+    parker.prepare();
+    await parker.parkAsync(ms);
+  }
+
+  /** Waits until one event more may be taken. @throws Stopped. */
+  async #room(): Promise<void> {
+    for (;;) {
+      if (this.#mode() === "stop") throw new Stopped();
+      if (!this.#blocked) return;
+      await this.#goOn();
+    }
+  }
+
+  /** One step of what is held, or a rest where there is nothing to do. */
+  async #goOn(): Promise<void> {
+    const { now, parker } = this.#options;
+    const worked = this.#workOnHeld();
+    if (typeof worked !== "boolean") await worked;
+    if (worked !== false) return await this.#turn();
+    parker.prepare();
+    const due = Math.min(UNSAVED_MS, this.#parts.runner.nextDueMs - now());
+    if (this.#parts.runner.hasReady) parker.cancel();
+    else await parker.parkAsync(Math.max(1, Math.ceil(due)));
+  }
+
+  /** Sequences that the log doesn't hold are passed over, once everything before them is finished. */
+  async #jump(to: number): Promise<void> {
+    const { progress } = this.#parts;
+    while (progress.tracking) {
+      if (this.#mode() === "stop") throw new Stopped();
+      await this.#goOn();
+    }
+    progress.passTo(to);
+  }
+
+  /** Waits until everything before a sequence is in the log's file. */
+  async #untilDurable(before: number): Promise<void> {
+    const { ring } = this.#options;
+    while (ring.durableSequence < before) {
+      if (this.#mode() === "stop") throw new Stopped();
+      ring.askToSync(ring.publishedPosition);
+      await this.#park(DURABLE_MS);
+    }
+  }
+
+  /** Takes one run. False when there is none, or no room; a promise when a handler's is to be waited for. */
   #consumeRun(): boolean | Promise<void> {
-    const { handlers, counters, onlyDurable } = this.#options;
-    const consumer = this.#consumer;
+    if (this.#blocked) return false;
+    const { consumer, handlers, counters, onlyDurable } = this.#options;
     const records = consumer.next(RUN_BYTES, onlyDurable);
     if (records === 0) return false;
-    if (handlers.empty) {
+    const { progress } = this.#parts;
+    if (consumer.runSequence < progress.next) return this.#passTaken();
+    if (handlers.empty && !progress.tracking) {
       const events = records - consumer.runTombstones;
       counters.add("processed", events);
-      this.#nextSequence = consumer.runSequence + records;
+      progress.passTo(consumer.runSequence + records);
       consumer.release(consumer.runEnd, events);
       return true;
     }
-    return this.#handleRun(consumer.runAddress, consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
+    return this.#takeRun(consumer.runAddress, consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
+  }
+
+  /** Records that a thread which died had taken, and not given back yet. */
+  #passTaken(): true {
+    const { consumer } = this.#options;
+    const { progress } = this.#parts;
+    const view = this.#view;
+    const { runAddress: address, runBytes: bytes } = consumer;
+    const toPosition = consumer.runEnd - bytes - address;
+    let events = 0;
+    let at = address;
+    while (at < address + bytes && view.moveTo(at).sequence < progress.next) {
+      if (!view.tombstone) events++;
+      at += view.paddedBytes;
+    }
+    consumer.release(at + toPosition, events);
+    return true;
   }
 
   /**
-   * Handles the records of a run one by one; returns a promise from the first handler on that returns one. The ring's
+   * Takes the records of a run one by one; stops with a promise at the first event that must be waited for. The ring's
    * bytes are given back every few records, so that producers needn't wait for the whole run.
    */
-  #handleRun(address: number, bytes: number, position: number): Promise<void> | undefined {
+  #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
+    const { consumer, state } = this.#options;
+    const { progress, runner, sla, taker, windows } = this.#parts;
     const view = this.#view;
     const toPosition = position - address;
     const end = address + bytes;
     let events = 0;
     let at = address;
+    let judged = address;
+    state.callingNext();
     for (let n = 1; at < end; n++) {
+      if ((runner.held > 0 || windows.full) && this.#blocked) break;
       view.moveTo(at);
       const next = at + view.paddedBytes;
-      if (!view.tombstone) {
-        const pending = this.#handle(view);
-        if (pending !== undefined) return this.#handleRest(pending, events, next, end, toPosition);
+      if (view.tombstone) {
+        progress.finishedNext();
+      } else {
+        const pending = taker.take(view, progress.next);
         events++;
+        if (pending !== undefined) return this.#release(pending, judged, next, toPosition, events);
       }
-      this.#nextSequence++;
       at = next;
+      if (sla !== undefined && (sla.watching || n % SLA_RECORDS === 0)) {
+        this.#judge(judged, at);
+        judged = at;
+      }
       if (n % RELEASE_RECORDS === 0) {
-        this.#consumer.release(at + toPosition, events);
+        taker.count();
+        consumer.release(at + toPosition, events);
         events = 0;
-        if (this.#interrupted(at + toPosition)) return undefined;
+        if (this.#interrupted(at + toPosition)) break;
       }
     }
-    this.#consumer.release(at + toPosition, events);
+    state.calling = 0;
+    taker.count();
+    if (judged < at) this.#judge(judged, at);
+    consumer.release(at + toPosition, events);
     return undefined;
   }
 
-  async #handleRest(
+  /** What {@link #takeRun} leaves to do when an event must be waited for. */
+  async #release(
     pending: Promise<void>,
-    events: number,
-    next: number,
-    end: number,
+    judged: number,
+    at: number,
     toPosition: number,
+    events: number,
   ): Promise<void> {
     await pending;
-    this.#nextSequence++;
-    this.#consumer.release(next + toPosition, events + 1);
-    let at = next;
-    while (at < end && !this.#interrupted(at + toPosition)) {
-      const view = this.#view.moveTo(at);
-      const following = at + view.paddedBytes;
-      if (!view.tombstone) {
-        const waiting = this.#handle(view);
-        if (waiting !== undefined) await waiting;
-      }
-      this.#nextSequence++;
-      this.#consumer.release(following + toPosition, view.moveTo(at).tombstone ? 0 : 1);
-      this.#saveCursor();
-      at = following;
+    this.#options.state.calling = 0;
+    this.#parts.taker.count();
+    this.#judge(judged, at);
+    this.#options.consumer.release(at + toPosition, events);
+  }
+
+  /** Whether the records in [from, to), which were taken just now, were handled within their topics' SLA. */
+  #judge(from: number, to: number): void {
+    const { progress, sla } = this.#parts;
+    const view = this.#view;
+    // The first one came first: if it is in time now, so were all of them when they were done.
+    if (sla === undefined || sla.inTime(view.moveTo(from).timeMs)) return;
+    for (let at = from; at < to; at += view.paddedBytes) {
+      if (view.moveTo(at).tombstone) continue;
+      const plan = this.#options.handlers.find(view);
+      // What is held is judged when it is done.
+      if (plan.sla !== undefined && progress.isFinished(view.sequence) && !wasRetried(view))
+        sla.judged(plan.sla, view.timeMs);
+      view.moveTo(at);
     }
   }
 
@@ -227,125 +391,34 @@ export class LaneProcessor {
 
   /** Gives up the events that producers ask for. Each becomes a dead letter, or a counted drop when there is no room. */
   #skipAsked(): boolean {
-    const { counters, deadLetters, ring, skipOldest } = this.#options;
+    const { consumer, counters, deadLetters, ring, skipOldest } = this.#options;
+    const { progress } = this.#parts;
     if (!skipOldest) return false;
     const target = ring.skipTarget;
-    const consumer = this.#consumer;
-    if (consumer.position >= target) return false;
+    if (consumer.position >= target || !progress.hasRoom) return false;
     const records = consumer.next(Math.min(RUN_BYTES, target - consumer.position));
     if (records === 0) return false;
+    if (consumer.runSequence < progress.next) return this.#passTaken();
     const view = this.#view;
-    const address = consumer.runAddress;
-    const end = address + consumer.runBytes;
-    const toPosition = consumer.runEnd - consumer.runBytes - address;
+    const { runAddress: address, runBytes: bytes } = consumer;
+    const toPosition = consumer.runEnd - bytes - address;
     let events = 0;
-    for (let at = address, n = 1; at < end; n++) {
+    let at = address;
+    for (let n = 1; at < address + bytes && progress.hasRoom; n++) {
       view.moveTo(at);
       if (!view.tombstone) {
-        counters.add(deadLetters.write(view, "lane_overflow", 0) ? "deadLettered" : "dropped.overflow");
+        const kept = deadLetters.write(view, { reason: "lane_overflow", attempts: 0 });
+        counters.add(kept ? "deadLettered" : "dropped.overflow");
         events++;
       }
       at += view.paddedBytes;
-      this.#nextSequence++;
-      if (n % RELEASE_RECORDS === 0 || at >= end) {
+      progress.finishedNext();
+      if (n % RELEASE_RECORDS === 0) {
         consumer.release(at + toPosition, events);
         events = 0;
       }
     }
+    consumer.release(at + toPosition, events);
     return true;
-  }
-
-  /** Runs the handlers of one event in order. Counts it when it is done; a promise says when that is. */
-  #handle(view: RecordView): Promise<void> | undefined {
-    const { handlers, context, counters } = this.#options;
-    const found = handlers.find(view);
-    view.knownTopic = found.topic;
-    for (let i = 0; i < found.handlers.length; i++) {
-      try {
-        const result = (found.handlers[i] as HandlerDefinition["handle"])(view, context);
-        if (result !== undefined) return this.#settle(view, result, found.handlers, i + 1);
-      } catch (error) {
-        return this.#bury(view, "handler_failed", error);
-      }
-    }
-    counters.add("processed");
-    return undefined;
-  }
-
-  async #settle(
-    view: RecordView,
-    first: Promise<void>,
-    handlers: readonly HandlerDefinition["handle"][],
-    from: number,
-  ): Promise<void> {
-    let result: void | Promise<void> = first;
-    let next = from;
-    for (;;) {
-      try {
-        if ((await this.#withTimeout(result)) === "timeout") {
-          return await this.#bury(view, "handler_timeout", `no answer within ${this.#options.handlerTimeoutMs} ms`);
-        }
-        if (next === handlers.length) break;
-        result = (handlers[next++] as HandlerDefinition["handle"])(view, this.#options.context);
-      } catch (error) {
-        return await this.#bury(view, "handler_failed", error);
-      }
-    }
-    this.#options.counters.add("processed");
-  }
-
-  async #withTimeout(result: void | Promise<void>): Promise<"timeout" | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<"timeout">((resolve) => {
-      timer = setTimeout(resolve, this.#options.handlerTimeoutMs, "timeout");
-    });
-    try {
-      return (await Promise.race([result, timeout])) === "timeout" ? "timeout" : undefined;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Makes the event a dead letter; waits while their ring is full, since this one has nowhere else to go. */
-  #bury(view: RecordView, reason: DeadLetterReason, error: unknown): Promise<void> | undefined {
-    const { counters, deadLetters } = this.#options;
-    if (deadLetters.write(view, reason, 1, error)) {
-      counters.add("deadLettered");
-      return undefined;
-    }
-    return this.#buryLater(view, reason, error);
-  }
-
-  async #buryLater(view: RecordView, reason: DeadLetterReason, error: unknown): Promise<void> {
-    const { counters, deadLetters } = this.#options;
-    while (!deadLetters.write(view, reason, 1, error)) {
-      if (this.#mode() === "stop") {
-        throw new Stopped();
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    counters.add("deadLettered");
-  }
-
-  async #catchUp({ dir, from, to }: Backlog): Promise<void> {
-    const { counters, context } = this.#options;
-    this.#nextSequence = from;
-    using reader = new LogReader({
-      dir,
-      fromSequence: from,
-      onGap: (gap) => context.logger.error(`${gap.path} can't be read from byte ${gap.offset} on: ${gap.reason}`),
-    });
-    for (const view of reader) {
-      if (view.sequence >= to || this.#mode() === "stop") break;
-      counters.add("replayed");
-      const pending = this.#handle(view);
-      if (pending !== undefined) await pending;
-      this.#nextSequence = view.sequence + 1;
-      if (performance.now() - this.#savedAt >= CURSOR_MS) {
-        this.#saveCursor();
-        await nextTurn();
-      }
-    }
-    if (this.#mode() !== "stop") this.#nextSequence = to;
   }
 }

@@ -1,5 +1,5 @@
 /** A producer that appends one record at a time, from bytes outside the arena. */
-import type { Arena } from "@esc/arena";
+import type { Arena, Region } from "@esc/arena";
 import {
   crcTable,
   EscError,
@@ -36,16 +36,17 @@ export class RecordAppender implements Disposable {
   readonly #crcTable: number;
   readonly #address: number;
   readonly #scratch: Uint8Array;
+  readonly #maxRecordBytes: number;
 
   /** @internal `RecordRing.appender` makes them. */
-  constructor(arena: Arena, kernel: RingKernel, ring: RecordRing, producer: number, scratchName: string) {
-    const region = arena.allocate(scratchName, ring.maxRecordBytes);
+  constructor(arena: Arena, kernel: RingKernel, ring: RecordRing, producer: number, scratch: Region) {
+    this.#maxRecordBytes = scratch.byteLength;
     this.#kernel = kernel;
     this.#ring = ring;
     this.#producer = producer;
     this.#crcTable = crcTable(arena).address;
-    this.#address = region.address;
-    this.#scratch = new Uint8Array(arena.memory.buffer, region.address, region.byteLength);
+    this.#address = scratch.address;
+    this.#scratch = new Uint8Array(arena.memory.buffer, scratch.address, scratch.byteLength);
   }
 
   /**
@@ -66,10 +67,13 @@ export class RecordAppender implements Disposable {
       throw new EscError("ESC_RECORD_ID", `An event id has ${EVENT_ID_BYTES} bytes, this one has ${id.length}.`);
     }
     const length = paddedLength(RecordOffset.body + EVENT_ID_BYTES + topic.length + 2 + metadataBytes + payload.length);
-    if (length > this.#ring.maxRecordBytes) {
+    if (length > this.#maxRecordBytes) {
+      const { name, maxRecordBytes, capacityBytes } = this.#ring;
       throw new EscError(
         "ESC_RECORD_TOO_LARGE",
-        `A record of ${length} bytes: ring "${this.#ring.name}" takes up to ${this.#ring.maxRecordBytes}, half of its ${this.#ring.capacityBytes}.`,
+        this.#maxRecordBytes < maxRecordBytes
+          ? `A record of ${length} bytes: this appender to ring "${name}" was made for up to ${this.#maxRecordBytes}.`
+          : `A record of ${length} bytes: ring "${name}" takes up to ${maxRecordBytes}, half of its ${capacityBytes}.`,
       );
     }
     const topicAt = EVENT_ID_BYTES;

@@ -49,9 +49,16 @@ export class RecordRing extends Ring {
     return this.takeProducer(MAX_PRODUCERS);
   }
 
-  /** A producer that appends one record at a time. Use it on one thread. @throws EscError `ESC_RING_PRODUCERS`. */
-  appender(scratchName: string): RecordAppender {
-    return this.hand(new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratchName));
+  /**
+   * A producer that appends one record at a time. Use it on one thread.
+   * @param scratchName of the region that records are put together in; one that an earlier appender left is used again.
+   * @param options `maxRecordBytes`: room for records up to this instead of all that the ring takes.
+   * @throws EscError `ESC_RING_PRODUCERS`.
+   */
+  appender(scratchName: string, options: { readonly maxRecordBytes?: number } = {}): RecordAppender {
+    const scratchBytes = Math.min(this.maxRecordBytes, options.maxRecordBytes ?? this.maxRecordBytes);
+    const scratch = this.arena.ensure(scratchName, scratchBytes);
+    return this.hand(new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratch));
   }
 
   /**

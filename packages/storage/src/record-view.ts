@@ -127,6 +127,10 @@ export class RecordView {
     return this.#bytes.subarray(start, start + EVENT_ID_BYTES);
   }
 
+  get hasMetadata(): boolean {
+    return (this.#flags() & RecordFlag.metadata) !== 0;
+  }
+
   /** The metadata, decoded: a copy. */
   get metadata(): ReadonlyMap<string, Uint8Array> {
     const length = this.#metadataLength();
@@ -148,6 +152,19 @@ export class RecordView {
   /** The payload as JSON. @throws SyntaxError when it isn't. */
   json(): unknown {
     return JSON.parse(this.text());
+  }
+
+  /** The record's bytes with their padding, copied out of whatever memory they lie in. */
+  copyBytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#bytes.subarray(this.#at, this.#at + this.paddedBytes));
+  }
+
+  /** Copies the 16 bytes of the event id; false when it has none. Makes no object. */
+  copyIdTo(target: Uint8Array): boolean {
+    if ((this.#flags() & RecordFlag.id) === 0) return false;
+    const start = this.#at + RecordOffset.body;
+    for (let i = 0; i < EVENT_ID_BYTES; i++) target[i] = this.#bytes[start + i] as number;
+    return true;
   }
 
   /** Everything, copied out. */

@@ -56,7 +56,8 @@ function timeText(view: RecordView): string {
   return `${new Date(view.timeMs).toISOString().slice(0, -1)}${String(view.timeNs).padStart(6, "0")}Z`;
 }
 
-function asText(bytes: Uint8Array): string | undefined {
+/** Bytes as text, where they are well-formed UTF-8. */
+export function asText(bytes: Uint8Array): string | undefined {
   try {
     // A copy, for the decoder takes no shared memory; and byte for byte, so that a mark at the start isn't swallowed.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));

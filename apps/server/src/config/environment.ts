@@ -59,11 +59,17 @@ function fromText(path: readonly string[], text: string): unknown {
       .map((part) => part.trim())
       .filter((part) => part !== "");
   }
+  if (path.join(".") === "processing.topics") return fromYaml(text);
   // Where a text will do it is one: a folder named 2026 is no number.
   if (leafSchema(path)?.safeParse(text).success) return text;
+  const scalar = fromYaml(text);
+  return typeof scalar === "number" || typeof scalar === "boolean" ? scalar : text;
+}
+
+/** What the text is as YAML; the text itself where it is none. */
+function fromYaml(text: string): unknown {
   try {
-    const scalar: unknown = parse(text, { logLevel: "silent" });
-    return typeof scalar === "number" || typeof scalar === "boolean" ? scalar : text;
+    return parse(text, { logLevel: "silent" });
   } catch {
     return text;
   }

@@ -180,6 +180,21 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     expect(problems("handlers:\n  - ./a.js\n  - 5\n")).toEqual(["esc.yaml:3:5 handlers.1: expected a string, found 5"]);
   });
 
+  test("for a rule of a topic, at its own place", () => {
+    expect(problems("processing:\n  topics:\n    - topic: a.>.b\n    - topic: b\n      attempts: 0\n")).toEqual([
+      expect.stringMatching(/esc.yaml:3:7 processing.topics.0.topic: expected a topic or pattern/),
+      expect.stringMatching(
+        /esc.yaml:5:7 processing.topics.1.attempts: expected a whole number from 1 to 1000, found 0/,
+      ),
+    ]);
+  });
+
+  test("for a webhook that is no address", () => {
+    expect(problems("alerts:\n  webhook: ftp://x\n")).toEqual([
+      expect.stringContaining("alerts.webhook: expected an http or https address"),
+    ]);
+  });
+
   test("with the nearest known key for one that isn't known", () => {
     expect(problems("ingestion:\n  tcp:\n    prot: 1\n  upd: {}\n")).toEqual([
       "esc.yaml:3:5 ingestion.tcp.prot: unknown key. Did you mean port?",
@@ -335,6 +350,11 @@ describe("environment variables", () => {
     expect(config.handlers).toEqual([join(folder, "a.js"), "/b.js"]);
   });
 
+  test("take rules of topics as YAML", () => {
+    const { config } = load("", { ESC_PROCESSING_TOPICS: "[{ topic: pay.>, attempts: 9 }]" });
+    expect(config.processing.topics).toEqual([{ topic: "pay.>", attempts: 9 }]);
+  });
+
   test("stay texts where the key takes one", () => {
     const config = fromEnv({ ESC_APP_NAME: "true", ESC_STORAGE_PATH: "2026", ESC_INGESTION_TCP_HOST: "::" });
 
@@ -446,7 +466,7 @@ describe("config/esc.example.yaml", () => {
   });
 
   test("names every key, those without a default as a comment", () => {
-    const named = parseDocument(readFileSync(file, "utf8").replace("# topics_file:", "topics_file:"));
+    const named = parseDocument(readFileSync(file, "utf8").replace(/# (topics_file|webhook):/g, "$1:"));
 
     expect(leafPaths().filter((path) => !named.hasIn(path))).toEqual([]);
   });

@@ -1,4 +1,6 @@
 /** The configuration's keys, with what each takes and what it is when nothing is said. `config/esc.example.yaml` shows them all. */
+import { patternProblem } from "@esc/events";
+import { ALERT_LEVELS } from "@esc/processors";
 import { z } from "zod";
 
 const KIB = 1_024;
@@ -24,6 +26,11 @@ function whole(least: number, most: number): z.ZodNumber {
   return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
 }
 
+function number(least: number, most: number): z.ZodNumber {
+  const error = `a number from ${least} to ${most}`;
+  return z.number({ error }).min(least, { error }).max(most, { error });
+}
+
 function powerOfTwo(least: number, most: number): z.ZodType<number> {
   const error = `a power of two from ${least} to ${most}`;
   return z
@@ -43,6 +50,19 @@ function oneOf<const Values extends readonly [string, ...string[]]>(values: Valu
 
 const syncPolicy = oneOf(["always", "group", "interval", "never"]);
 const MOST_FRAME = 64 * MIB;
+const DAY_MS = 86_400_000;
+
+/** What may be said of topics: see `processing.topics`. */
+const topicRule = z.strictObject({
+  topic: text.superRefine((pattern, context) => {
+    const problem = patternProblem(pattern);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: `a topic or pattern (${problem})` });
+  }),
+  attempts: whole(1, 1_000).optional(),
+  retry_delay_ms: whole(0, DAY_MS).optional(),
+  sla_ms: whole(1, DAY_MS).optional(),
+  delay_ms: whole(0, 31 * DAY_MS).optional(),
+});
 
 /** What is kept of one log; 0 is no limit. */
 const retention = z
@@ -136,7 +156,58 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   handlers: z.array(text, { error: "a list of paths" }).default([]),
-  handler_timeout_ms: whole(1, 86_400_000).default(30_000),
+  handler_timeout_ms: whole(1, DAY_MS).default(30_000),
+  handler_stall_ms: whole(1_000, DAY_MS).default(30_000),
+  handlers_debug: flag.default(false),
+  handlers_memory: bytes(16 * MIB, 64 * KIB * MIB).default(512 * MIB),
+  processing: z
+    .strictObject({
+      concurrency: whole(1, 1_024).default(64),
+      max_held: whole(1, 65_536).default(4_096),
+      max_held_bytes: bytes(64 * KIB, 16 * KIB * MIB).default(64 * MIB),
+      retry: z
+        .strictObject({
+          attempts: whole(1, 1_000).default(3),
+          delay_ms: whole(0, DAY_MS).default(100),
+          factor: number(1, 100).default(2),
+          max_delay_ms: whole(0, DAY_MS).default(30_000),
+          jitter: number(0, 1).default(0.5),
+        })
+        .prefault({}),
+      sla_ms: whole(1, DAY_MS).default(5),
+      topics: z.array(topicRule, { error: "a list of topics" }).default([]),
+      dedup: z
+        .strictObject({
+          enable: flag.default(true),
+          window_ms: whole(1, 2 ** 30).default(600_000),
+          capacity: whole(1, 50_000_000).default(1_048_576),
+        })
+        .prefault({}),
+      delayed: z
+        .strictObject({
+          max_events: whole(1, 4_194_304).default(65_536),
+          max_bytes: bytes(64 * KIB, 16 * KIB * MIB).default(64 * MIB),
+        })
+        .prefault({}),
+      restart: z
+        .strictObject({
+          delay_ms: whole(1, DAY_MS).default(100),
+          max_delay_ms: whole(1, DAY_MS).default(10_000),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  alerts: z
+    .strictObject({
+      level: oneOf(ALERT_LEVELS).default("INFO"),
+      queue_length: whole(1, 1_000_000).default(1_000),
+      webhook: text
+        .refine((url) => /^https?:$/.test(URL.parse(url)?.protocol ?? ""), { error: "an http or https address" })
+        .optional(),
+      timeout_ms: whole(1, 3_600_000).default(2_000),
+      attempts: whole(1, 100).default(3),
+    })
+    .prefault({}),
   dead_letters: z.strictObject({ buffer_size: powerOfTwo(1_024, 8_388_608).default(65_536) }).prefault({}),
   shutdown: z.strictObject({ grace_ms: whole(100, 3_600_000).default(10_000) }).prefault({}),
 });

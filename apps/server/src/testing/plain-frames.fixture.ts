@@ -15,6 +15,14 @@ export function plainFrame(control: number, topic: string, payload: Buffer | str
   return Buffer.concat([head, topicBytes, payloadBytes]);
 }
 
+/** As {@link plainFrame}, with 16 bytes of event id between head and topic. */
+export function frameWithId(control: number, topic: string, payload: string, id: Uint8Array): Buffer {
+  const plain = plainFrame(control | 0x10, topic, payload);
+  const frame = Buffer.concat([plain.subarray(0, 7), id, plain.subarray(7)]);
+  frame.writeUInt32BE(frame.length - 4, 0);
+  return frame;
+}
+
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
@@ -59,12 +67,17 @@ export interface PlainAnswer {
 /** Collects the server's answers from a socket. */
 export class Answers {
   readonly all: PlainAnswer[] = [];
+  /** Nothing more comes. */
+  closed = false;
   #rest = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
 
   constructor(socket: net.Socket) {
     socket.on("data", (chunk) => this.#take(chunk as Buffer));
-    socket.on("close", () => this.#wake());
+    socket.on("close", () => {
+      this.closed = true;
+      this.#wake();
+    });
   }
 
   /** Frames up to this one are durable. */

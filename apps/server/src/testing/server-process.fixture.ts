@@ -97,7 +97,7 @@ export class ServerProcess implements AsyncDisposable {
 /** Every event is somewhere: processed, dead, dropped and counted, or still in a lane. */
 export function accountedFor(stats: Stats): number {
   const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);
-  return stats.processed + stats.deadLettered + dropped - stats.replayed;
+  return stats.processed + stats.deadLettered + stats.duplicates + stats.cancelled + dropped - stats.replayed;
 }
 
 export function temporaryDirectory(): string {

@@ -2,48 +2,117 @@
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { EscError } from "@esc/events";
-import { DeadLetters, type Handler, HandlerTable, LaneProcessor, toHandlers } from "@esc/processors";
+import {
+  AlertBudget,
+  type AlertLevel,
+  CheckpointFile,
+  createIdWindow,
+  DeadLetters,
+  type Definitions,
+  Emitter,
+  type Handler,
+  HandlerTable,
+  LaneProcessor,
+  toDefinitions,
+  type Window,
+} from "@esc/processors";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
+import { lanePolicy, topicRules } from "../lane-policy.ts";
+import { LaneRings } from "../lane-rings.ts";
 import { Pipeline } from "../pipeline.ts";
-import type { LaneStart, LogLevel, WorkerMessage } from "./messages.ts";
+import { priorityOverrides } from "../priority-overrides.ts";
+import type { LaneOrder, LaneStart, LogLevel, WorkerMessage } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
 
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
 const port = parentPort;
-const { handle, config, lane, backlog } = workerData as LaneStart;
+const { handle, config, lane, to, fresh, checkpoint, deathOf, overrides } = workerData as LaneStart;
+
+/** How often the thread says that it lives, ms. */
+const BEAT_MS = 250;
+const ALERTS = { burst: 100, perSecond: 10 };
 
 await startWorker(port, async () => {
   const pipeline = Pipeline.attach(handle);
-  const handlers = await loadHandlers(config.handlers);
+  const state = pipeline.states[lane];
+  setInterval(() => state.beat(), BEAT_MS).unref();
+  const { processing, handler_timeout_ms: handlerTimeoutMs } = config;
+  const definitions = await loadDefinitions(config.handlers);
+  const handlers = new HandlerTable(definitions, lane, {
+    rules: topicRules(config),
+    policy: lanePolicy(config, lane),
+    watchesSla: lane === "realtime",
+  });
+  const rings = new LaneRings(pipeline, lane, config);
+  const counters = pipeline.processors[lane];
   const stopping = new AbortController();
+  const now = () => performance.now();
+  const clock = () => Date.now();
+  const budget = new AlertBudget(ALERTS, now());
+  const alert = (level: AlertLevel, text: string) => {
+    const within = budget.take(now());
+    counters.add(within ? "alerts.raised" : "alerts.dropped");
+    if (within) send({ type: "alert", alert: { level, text, source: lane, atMs: clock() } });
+  };
   const line = (level: LogLevel) => (message: string) => send({ type: "line", level, message: `${lane}: ${message}` });
+  const dedup = processing.dedup;
   const processor = new LaneProcessor({
-    lane,
     ring: pipeline.lane(lane),
+    consumer: rings.consumer,
     arenaBytes: pipeline.bytes,
     parker: pipeline.parker(`lane.${lane}`),
-    handlers: new HandlerTable(handlers, lane),
+    handlers,
     context: {
       lane,
       logger: { info: line("info"), warn: line("warn"), error: line("error") },
       signal: stopping.signal,
+      emitter: new Emitter({
+        appenders: rings.producers,
+        maxBytes: config.ingestion.max_frame_bytes,
+        override: priorityOverrides(overrides),
+        clock,
+      }),
+      alert,
     },
-    deadLetters: new DeadLetters(pipeline.deadLetters.appender(`dead-letters.${lane}`), lane),
-    counters: pipeline.processors[lane],
+    deadLetters: new DeadLetters(rings.deadLetters, lane),
+    counters,
+    state,
     cursor: new CursorFile(cursorFile(config.storage.path, lane)),
+    checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, lane)),
     onlyDurable: lane === "transactional",
     skipOldest: lane === "realtime",
-    handlerTimeoutMs: config.handler_timeout_ms,
+    watchesSla: lane === "realtime",
+    ids:
+      lane === "transactional" && dedup.enable && !handlers.empty
+        ? createIdWindow({ windowMs: dedup.window_ms, capacity: dedup.capacity })
+        : undefined,
+    handlerTimeoutMs,
+    concurrency: processing.concurrency,
+    maxHeld: processing.max_held,
+    maxHeldBytes: processing.max_held_bytes,
+    maxDelayedBytes: processing.delayed.max_bytes,
+    retry: lanePolicy(config, "transactional").retry,
+    debug: config.handlers_debug,
+    ...{ deathOf, now, clock, random: Math.random },
+  });
+  port.on("message", async (order: LaneOrder) => {
+    const listed = order.type === "list-delayed" ? processor.delayedEvents(order.limit) : [];
+    const cancelled = order.type === "cancel-delayed" ? await processor.cancelDelayed(order.eventId) : 0;
+    const delayed = listed.map(({ sequence, dueMs, id, event }) => ({
+      ...{ sequence, topic: event.topic, deliverAt: dueMs },
+      ...(id !== undefined && { id }),
+    }));
+    send({ type: "answer", id: order.id, delayed, cancelled });
   });
   // A sleep in Atomics.waitAsync doesn't keep an event loop alive; an open port does.
   port.ref();
-  send({ type: "ready", slots: [processor.slot] });
+  send({ type: "ready", slots: [rings.consumer.slot] });
   const mode = () => {
     const { value } = pipeline.modes.lanes;
-    if (value === "stop") stopping.abort();
+    if (value === "stop" && !stopping.signal.aborted) stopping.abort();
     return value;
   };
-  await processor.run(mode, { dir: logDirectory(config.storage.path, lane), ...backlog });
+  await processor.run(mode, { dir: logDirectory(config.storage.path, lane), to, fresh, checkpoint });
   send({ type: "done" });
   port.close();
 });
@@ -52,8 +121,9 @@ function send(message: WorkerMessage): void {
   port.postMessage(message);
 }
 
-async function loadHandlers(paths: readonly string[]): Promise<Handler[]> {
+async function loadDefinitions(paths: readonly string[]): Promise<Definitions> {
   const handlers: Handler[] = [];
+  const windows: Window[] = [];
   for (const path of paths) {
     let loaded: { default?: unknown };
     try {
@@ -69,7 +139,17 @@ async function loadHandlers(paths: readonly string[]): Promise<Handler[]> {
         `handlers: ${path} has no default export: export default defineHandler({ … }).`,
       );
     }
-    handlers.push(...toHandlers(loaded.default, path));
+    const defined = toDefinitions(loaded.default, path);
+    handlers.push(...defined.handlers);
+    windows.push(...defined.windows);
   }
-  return handlers;
+  const names = windows.map(({ definition }) => definition.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new EscError(
+      "ESC_WINDOW_INVALID",
+      `handlers: two windows are named "${twice}". Give each a name of its own.`,
+    );
+  }
+  return { handlers, windows };
 }

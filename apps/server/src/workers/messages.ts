@@ -1,6 +1,8 @@
 /** What the main thread and its workers tell each other. Events never go this way. */
 import type { ArenaHandle } from "@esc/arena";
+import type { TopicOverride } from "@esc/dispatcher";
 import type { LaneName } from "@esc/events";
+import type { Alert, Checkpoint } from "@esc/processors";
 import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
@@ -17,8 +19,25 @@ export interface LogStart extends WorkerStart {
 
 export interface LaneStart extends WorkerStart {
   readonly lane: LaneName;
-  /** First sequence that may not have been processed, and the first that comes through the ring. */
-  readonly backlog: { readonly from: number; readonly to: number };
+  /** First sequence that comes through the ring. */
+  readonly to: number;
+  /** Whether this is the lane's first thread of the process. */
+  readonly fresh: boolean;
+  /** What the lane's checkpoint says. */
+  readonly checkpoint: Checkpoint;
+  /** What the thread before this one died of; "" for the first. */
+  readonly deathOf: string;
+  /** Topics' priorities, for what handlers publish. */
+  readonly overrides: readonly TopicOverride[];
+}
+
+/** An event that waits for its time, for people. */
+export interface DelayedEvent {
+  readonly sequence: number;
+  readonly topic: string;
+  readonly deliverAt: number;
+  /** In hex, where it has one. */
+  readonly id?: string;
 }
 
 export type LogLevel = "info" | "warn" | "error";
@@ -38,8 +57,22 @@ export type WorkerMessage =
       readonly state: LogState["kind"];
       readonly message: string;
     }
+  | { readonly type: "alert"; readonly alert: Alert }
+  /** The answer to a lane's order. */
+  | {
+      readonly type: "answer";
+      readonly id: number;
+      readonly delayed: readonly DelayedEvent[];
+      readonly cancelled: number;
+    }
   | { readonly type: "quiet" }
   | { readonly type: "done" };
+
+/** To a lane's worker; answered under the id. */
+export type LaneOrder =
+  | { readonly type: "list-delayed"; readonly id: number; readonly limit: number }
+  /** Take the events of an id (hex) out of the schedule; answered when that is durable. */
+  | { readonly type: "cancel-delayed"; readonly id: number; readonly eventId: string };
 
 /** To the ingest worker. */
 export type IngestOrder =
