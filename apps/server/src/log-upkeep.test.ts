@@ -98,7 +98,7 @@ test("damage in the middle: the server starts, its segment is quarantined, and r
   await send(first, 1_000);
   expect(await first.stop()).toBe(0);
   const dir = join(dataDir, "log", "transactional");
-  const name = readdirSync(dir).find((each) => each.endsWith(".log")) as string;
+  const name = readdirSync(dir).sort().find((each) => each.endsWith(".log")) as string;
   const bytes = readFileSync(join(dir, name));
   bytes[1_000] = (bytes[1_000] as number) ^ 1;
   writeFileSync(join(dir, name), bytes.subarray(0, -8));
