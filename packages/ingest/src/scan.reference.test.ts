@@ -180,19 +180,17 @@ const chunk = fc
  * Small frames that go before: 705 to 780 in each lane bring it close to where a sequence's lowest byte comes round, and into
  * its ring's third lap, so that nothing lies on bytes that were zero before.
  */
-const small = fc
-  .tuple(fc.integer({ min: 235, max: 260 }), fc.nat({ max: 20 }))
-  .map(([frames, size]) =>
-    Buffer.concat(
-      Array.from({ length: frames * 3 }, (_, i) =>
-        encodeFrame({
-          topic: "s",
-          payload: Buffer.alloc(size, 255),
-          priority: ([0, 1, 3] as const)[i % 3] as Priority,
-        }),
-      ),
+const small = fc.tuple(fc.integer({ min: 235, max: 260 }), fc.nat({ max: 20 })).map(([frames, size]) =>
+  Buffer.concat(
+    Array.from({ length: frames * 3 }, (_, i) =>
+      encodeFrame({
+        topic: "s",
+        payload: Buffer.alloc(size, 255),
+        priority: ([0, 1, 3] as const)[i % 3] as Priority,
+      }),
     ),
-  );
+  ),
+);
 const before = fc.tuple(small, small, small);
 
 test("what a scan leaves in the lanes is, byte for byte, what a scanner in plain TypeScript makes of the same chunk", () => {
