@@ -8,8 +8,9 @@
  * `lane` ("realtime", "transactional" or "batch") is for handlers that want one lane only; leave it out for all three.
  *
  * Each lane runs in a thread of its own and loads this module for itself, so `totals` below is the sum of one lane. Events
- * of a lane are handled in order: the next one waits for this one's promise. The event is valid until then; `event.copy()`
- * outlives it. After a crash the last events may be handled once more: let what you do stand to be done twice.
+ * of a topic (or of a `key` that you give) are handled in order: the next one waits for this one's promise. The event is
+ * valid until then; `event.copy()` outlives it. After a crash the last events may be handled once more: let what you do
+ * stand to be done twice.
  */
 import { defineHandler } from "@esc/processors";
 
@@ -24,7 +25,7 @@ export default defineHandler({
 
   handle(event, context) {
     // A payload is bytes: `event.payload` as they are, `event.text()` as UTF-8, `event.json()` parsed. A payload that is no
-    // JSON throws here, and an event whose handler throws becomes a dead letter: it is kept, with the reason.
+    // JSON throws here, and an event whose handler throws at every attempt becomes a dead letter: it is kept, with why.
     const { currency = "EUR", cents = 0 } = event.json();
     totals.set(currency, (totals.get(currency) ?? 0) + cents);
     orders++;

@@ -1,11 +1,16 @@
 /**
- * A lane's thread's places in rings. A thread that follows one which ended takes over the consumer's place, so that what it
- * gates stays gated, and takes producers' places anew, once the old ones are cleared up.
+ * A lane's thread's places in rings. The lane's consumer is one for the whole life of the process: each thread takes it
+ * over, so what it gates stays gated. Producers are each thread's own, and are cleared away behind one that died. This is
+ * the only place that does so.
  */
-import { LANE_NAMES, type LaneName } from "@esc/events";
-import type { RecordAppender, RingConsumer } from "@esc/queues";
+import type { LaneName } from "@esc/events";
+import type { RecordAppender, RecordRing, RingConsumer } from "@esc/queues";
 import type { Config } from "./config/schema.ts";
 import { type Pipeline, perLane, producerBytes } from "./pipeline.ts";
+
+/** Looks at a claim of a dead thread that waits for its turn: other producers publish theirs in microseconds. */
+const RECLAIM_LOOKS = 100;
+const RECLAIM_MS = 5;
 
 export class LaneRings {
   readonly consumer: RingConsumer;
@@ -13,29 +18,30 @@ export class LaneRings {
   /** For what handlers publish. */
   readonly producers: Readonly<Record<LaneName, RecordAppender>>;
 
+  /** In the lane's thread. */
+  constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
+    const producer = (name: string, ring: RecordRing, maxRecordBytes: number) =>
+      ring.appender(`produce.${lane}.${name}`, { maxRecordBytes });
+    this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumer });
+    this.deadLetters = producer("dead", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
+    this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));
+  }
+
   /**
    * Takes the lane's place as a consumer of its ring, once, before any lane's thread runs: handlers of another lane may
    * publish into it before its own thread is there.
    */
   static reserve(pipeline: Pipeline, lane: LaneName): void {
-    pipeline.states[lane].consumerSlot = pipeline.lane(lane).consumer().slot;
+    pipeline.states[lane].consumer = pipeline.lane(lane).consumer().slot;
   }
 
-  /**
-   * Clears up behind a lane's thread that has ended: what it was about to append becomes tombstones.
-   * @returns whether all is cleared; if not, a claim of it still waits for its turn, and this is to be called again.
-   */
-  static reclaim(pipeline: Pipeline, endedThreadId: number): boolean {
-    const rings = [pipeline.deadLetters, ...LANE_NAMES.map((lane) => pipeline.lane(lane))];
-    return rings.every((ring) => ring.reclaim(endedThreadId, { keepConsumers: true }).pending === 0);
-  }
-
-  /** In the lane's thread. */
-  constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
-    this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumerSlot });
-    this.deadLetters = pipeline.deadLetters.appender(`produce.${lane}.deadLetters`);
-    this.producers = perLane((to) =>
-      pipeline.lane(to).appender(`produce.${lane}.${to}`, { maxRecordBytes: producerBytes(config) }),
-    );
+  /** Clears up behind a thread that has ended. @throws EscError `ESC_RING_RECLAIM`. */
+  static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<void> {
+    for (const ring of Object.values(pipeline.rings)) {
+      for (let looks = 0; looks < RECLAIM_LOOKS; looks++) {
+        if (ring.reclaim(endedThreadId, { keepConsumers: true }).pending === 0) break;
+        await new Promise((resolve) => setTimeout(resolve, RECLAIM_MS));
+      }
+    }
   }
 }

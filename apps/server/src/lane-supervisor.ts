@@ -20,8 +20,8 @@ export interface LaneSupervisorOptions {
   readonly restart: RetryPolicy;
   /** A thread whose event loop doesn't turn for so long is ended, ms. */
   readonly stallMs: number;
-  /** No code of a thread runs any more: clear up behind it. */
-  readonly onEnd: (threadId: number) => void;
+  /** Clears up behind a thread that has ended. */
+  readonly reclaim: (endedThreadId: number) => Promise<void>;
   /** The thread died; another one follows. */
   readonly onDeath: (error: Error, restarts: number) => void;
   readonly onRecovered: () => void;
@@ -42,7 +42,7 @@ export class LaneSupervisor {
   #pause: NodeJS.Timeout | undefined;
   #beats = -1;
   #beatAt = 0;
-  /** Whether the present thread has beaten yet. */
+  /** Whether the present thread has got through its start. */
   #beating = false;
   #startedAt = 0;
   /** Deaths in a row. */
@@ -107,6 +107,12 @@ export class LaneSupervisor {
     this.#startedAt = this.#beatAt;
     const thread = await this.#options.start(deathOf, (error) => void this.#died(error));
     this.#thread = thread;
+    void thread.ready.then(
+      () => {
+        this.#beating = true;
+      },
+      () => undefined,
+    );
     void thread.done.then(() => {
       // Done by its own, and not by its death: that one is followed by another.
       if (this.#trouble === "" && thread === this.#thread) this.#finish();
@@ -127,7 +133,6 @@ export class LaneSupervisor {
     if (state.beats !== this.#beats) {
       this.#beats = state.beats;
       this.#beatAt = now;
-      this.#beating = true;
     } else if (now - this.#beatAt > stallMs && this.#thread !== undefined) {
       this.#beatAt = now;
       this.#thread.kill(
@@ -140,11 +145,17 @@ export class LaneSupervisor {
   }
 
   async #died(error: Error): Promise<void> {
-    const { onDeath, onEnd, restart, state } = this.#options;
+    const { onDeath, restart, state } = this.#options;
     this.#trouble = error.message;
-    await this.#thread?.exited;
-    if (this.#thread !== undefined) onEnd(this.#thread.threadId);
+    const thread = this.#thread as WorkerThread;
+    await thread.exited;
     if (this.#stopping) return this.#finish();
+    try {
+      await this.#options.reclaim(thread.threadId);
+    } catch (reclaimError) {
+      // Whatever it left is in the way of others: told, and tried again behind the next one.
+      this.#trouble = `${error.message}; and ${(reclaimError as Error).message}`;
+    }
     state.blame();
     if (performance.now() - this.#startedAt > CALM_MS) this.#deaths = 0;
     this.#deaths++;

@@ -41,8 +41,6 @@ export async function readCheckpoints(
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #orders = new LaneOrders();
-  /** Threads that ended and have a claim left that waits for its turn. */
-  readonly #ended = new Set<number>();
   readonly #lanes: Readonly<Record<LaneName, LaneSupervisor>>;
 
   constructor(options: LanesOptions) {
@@ -99,10 +97,7 @@ export class Lanes {
       ...{ lane, state: pipeline.states[lane], stallMs: config.handler_stall_ms },
       restart: { attempts: 1, delayMs, factor: 2, maxDelayMs, jitter: 0 },
       start: (deathOf, onCrash) => this.#thread(lane, deathOf, onCrash),
-      onEnd: (threadId) => {
-        this.#ended.add(threadId);
-        for (const ended of this.#ended) if (LaneRings.reclaim(pipeline, ended)) this.#ended.delete(ended);
-      },
+      reclaim: (endedThreadId) => LaneRings.reclaim(pipeline, endedThreadId),
       onDeath: (error, restarts) => {
         logger.error({ lane, error: error.message, restarts }, "the lane's thread ended; another one is started");
         alert("CRITICAL", `the lane's thread ended (${error.message}); another one is started`);

@@ -95,6 +95,10 @@ export class Server {
       perLane((lane) => checkpoints[lane].cursor),
     );
     this.#pipeline = pipeline;
+    // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
+    this.#book = new DeadLetterBook(config.storage.path);
+    this.#reentry = new OnlineReentry(pipeline, config);
+    this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
     const upkeep = new LogUpkeep({
       config,
       logger: this.#logger,
@@ -102,10 +106,6 @@ export class Server {
       durableSequence: (log) => (pipeline.rings[log] as (typeof pipeline.rings)[string]).durableSequence,
     });
     this.#upkeep = upkeep;
-    // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
-    this.#book = new DeadLetterBook(config.storage.path);
-    this.#reentry = new OnlineReentry(pipeline, config);
-    this.#alerts = createAlerts(config.alerts, this.#logger, this.#options.onAlert);
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
     this.#log = this.#thread("log", "log", log);
@@ -140,9 +140,9 @@ export class Server {
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
     const logs = Object.entries(this.#upkeep?.stats ?? {});
-    const trouble = this.#lanes?.trouble ?? "";
     const told = (what: (log: LogStats) => string | undefined) =>
       logs.flatMap(([name, log]) => (what(log) === undefined ? [] : [`${name}: ${what(log)}`])).join("; ") || "ok";
+    const trouble = this.#lanes?.trouble ?? "";
     const checks = {
       server: this.#phase === "ready" ? "ok" : this.#phase,
       log: told(({ state, error }) => (state === "writing" ? undefined : `${state}: ${error}`)),
@@ -157,8 +157,8 @@ export class Server {
 
   /** The counts since the start; undefined before there are any. */
   stats(): Stats | undefined {
-    const [pipeline, slots, upkeep, lanes] = [this.#pipeline, this.#slots, this.#upkeep, this.#lanes];
-    if (pipeline === undefined || slots === undefined || upkeep === undefined || lanes === undefined) return undefined;
+    const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
+    if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
     return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 

@@ -21,6 +21,8 @@ export interface LaneStats {
   readonly duplicates: number;
   readonly cancelled: number;
   readonly stored: number;
+  /** Records that the processor has not taken yet: in the ring, or in the log after a start. */
+  readonly behind: number;
   /** Events that are held (for a promise, a retry or their key), that wait for their time, and windows that are open. */
   readonly held: number;
   readonly delayed: number;
@@ -60,8 +62,12 @@ export interface Stats {
   readonly duplicates: number;
   /** Taken out of the schedule by their id. */
   readonly cancelled: number;
-  /** In a lane: waiting for its processor, held, or waiting for their time. */
+  /**
+   * In a lane: waiting for its processor, held, or waiting for their time. What a start has still to take up again from the
+   * log comes on top as `behind`: it is counted as taken up one by one.
+   */
   readonly inFlight: number;
+  readonly behind: number;
   /** Attempts after a failed one. */
   readonly retries: number;
   readonly slaBreaches: number;
@@ -121,6 +127,8 @@ export function readStats(
     const ring = pipeline.lane(lane);
     const processor = ring.consumerPosition(slots.processor[lane]);
     const log = ring.consumerPosition(slots.log[lane] as number);
+    // Before the published sequence: what is taken is never ahead of it.
+    const { next } = states[lane];
     const published = ring.publishedPosition;
     return {
       accepted: ingest.value(acceptedCounter(lane)) + emitted[lane] + retried[lane],
@@ -130,6 +138,7 @@ export function readStats(
       duplicates: duplicates[lane],
       cancelled: cancelled[lane],
       stored: stored[lane],
+      behind: ring.publishedSequence - next,
       held: states[lane].held,
       delayed: states[lane].delayedEvents,
       windowsOpen: states[lane].openWindows,
@@ -166,6 +175,7 @@ export function readStats(
     duplicates: sum((lane) => duplicates[lane]),
     cancelled: sum((lane) => cancelled[lane]),
     inFlight: accepted + replayed - ended,
+    behind: sum((lane) => lanes[lane].behind),
     retries: counted("retries"),
     slaBreaches: counted("sla.breaches"),
     windows: {
@@ -257,6 +267,11 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     gauge("esc_events_in_flight", "Events accepted or taken up again that have not ended yet.", [
       { value: stats.inFlight },
     ]),
+    gauge(
+      "esc_lane_behind_records",
+      "Records that the lane's processor has not taken yet.",
+      byLane((lane) => lane.behind),
+    ),
     gauge(
       "esc_events_held",
       "Events that wait for a promise, a retry or their key.",

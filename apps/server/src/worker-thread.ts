@@ -20,7 +20,7 @@ export interface WorkerThreadOptions {
 
 export class WorkerThread {
   readonly name: string;
-  /** Which thread it is, or was: rings know it by that. */
+  /** As `node:worker_threads` numbers it, also after its end. */
   readonly threadId: number;
   readonly #worker: Worker;
   readonly #ready: Promise<Ready>;
@@ -39,7 +39,6 @@ export class WorkerThread {
       name: options.name,
       ...(options.resourceLimits && { resourceLimits: options.resourceLimits }),
     });
-    // Node forgets it when the thread ends.
     this.threadId = this.#worker.threadId;
     let ready = false;
     const crashed = (error: Error) => {

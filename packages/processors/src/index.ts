@@ -20,6 +20,7 @@ export {
 export type { LetterState } from "./dead-letters/dead-letter-marks.ts";
 export { DeadLetters, type Failure, WINDOW_TOPIC } from "./dead-letters/dead-letters.ts";
 export { OfflineReentry, type OfflineReentryOptions } from "./dead-letters/offline-reentry.ts";
+export { type Delayed, DelaySchedule, type Pending } from "./delay/delay-schedule.ts";
 export {
   defineHandler,
   type Emission,
@@ -50,8 +51,11 @@ export type { DeadLetterReason } from "./lane/held-work.ts";
 export type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
 export { LaneState, type LaneStateOptions } from "./lane/lane-state.ts";
 export { LaneProcessor, type ProcessorMode } from "./lane-processor.ts";
+export { CompletionTracker } from "./retry/completion-tracker.ts";
+export { type Held, KeyedScheduler, type KeyedSchedulerOptions } from "./retry/keyed-scheduler.ts";
 export { NO_RETRY, type RetryPolicy, retryDelayMs, retryPolicy } from "./retry/retry-policy.ts";
 export { policyOf, type TopicPolicy, type TopicRule } from "./topic-policy.ts";
+export { Aggregate } from "./windows/aggregate.ts";
 export {
   defineWindow,
   type Window,
@@ -60,3 +64,4 @@ export {
   type WindowResult,
   type WindowShape,
 } from "./windows/window-definition.ts";
+export { type Added, WindowSet, type WindowSetState } from "./windows/window-set.ts";

@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { logDirectory } from "@esc/storage";
 import { expect, test } from "vitest";
 import type { EventView } from "../handler.ts";
 import { toDefinitions } from "../handler-module.ts";
@@ -338,6 +340,28 @@ test("a broken checkpoint is told, and the lane begins where the cursor's file s
     writeFileSync(file, broken);
     expect((await checkpoints.read()).kind).toBe("broken");
   }
+});
+
+test("damage in the log is told and passed over, once everything before it is finished", async () => {
+  const seen: string[] = [];
+  const handle = async (event: EventView) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    seen.push(event.text());
+  };
+  await using first = await rig({ handlers: { topics: ">", handle }, retry: RETRY });
+  first.mode = "stop";
+  first.send(...Array.from({ length: 9 }, (_, n) => ({ topic: `t${n}`, payload: `payload ${n}` })));
+  await first.crash();
+  const [file] = readdirSync(logDirectory(first.dataDir, first.lane)).filter((name) => name.endsWith(".log"));
+  const path = join(logDirectory(first.dataDir, first.lane), file as string);
+  const bytes = readFileSync(path);
+  bytes.write("PAYLOAD", bytes.indexOf("payload 4"));
+  writeFileSync(path, bytes);
+  await using second = await rig({ handlers: { topics: ">", handle }, retry: RETRY, dataDir: first.dataDir });
+  await second.until(() => second.ended >= 8);
+  expect(seen.sort()).toEqual([0, 1, 2, 3, 5, 6, 7, 8].map((n) => `payload ${n}`));
+  expect([second.state.cursor, second.counter("replayed")]).toEqual([10, 8]);
+  expect(second.lines.some((line) => line.includes("can't be read"))).toBe(true);
 });
 
 test("a module exports handlers and windows, alone or together", () => {

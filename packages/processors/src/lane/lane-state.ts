@@ -16,7 +16,8 @@
  * | 8 … 519 | 256 pairs: mark, and its share of the deaths of threads; 0, 0 where free |
  * | 520 … | marks of the calls that wait for their promises; 0 where free |
  *
- * Words (i32, `lane.<lane>.words`): 0 the heartbeat; 1 the slot of the lane's consumer in its ring. Then the tracker (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
+ * Words (i32, `lane.<lane>.words`): 0 the heartbeat, 1 the slot of the lane's consumer in its ring. Then the tracker
+ * (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
  *
  * A double is stored by plain stores: eight aligned bytes are never torn on the 64-bit machines that Node runs on. Who
  * reads after the thread's end sees all of them; who reads beside it sees a recent state, which is all a gauge needs.
@@ -38,7 +39,7 @@ const CRASHES = 8;
 const CRASH_ENTRIES = 256;
 const WAITING = CRASHES + 2 * CRASH_ENTRIES;
 const BEAT = 0;
-const CONSUMER_SLOT = 1;
+const CONSUMER = 1;
 const WORDS = 2;
 /** Sequences that may be open behind the first unfinished one: 8 KiB of bits. */
 export const TRACKER_WINDOW = 65_536;
@@ -242,13 +243,13 @@ export class LaneState {
     return Atomics.load(this.#words, BEAT);
   }
 
-  /** The slot of the lane's consumer in its ring: each thread of the lane takes it over. */
-  get consumerSlot(): number {
-    return Atomics.load(this.#words, CONSUMER_SLOT);
+  /** The slot of the lane's consumer in its ring: each thread of the lane takes it over from the one before. */
+  get consumer(): number {
+    return Atomics.load(this.#words, CONSUMER);
   }
 
-  set consumerSlot(slot: number) {
-    Atomics.store(this.#words, CONSUMER_SLOT, slot);
+  set consumer(slot: number) {
+    Atomics.store(this.#words, CONSUMER, slot);
   }
 }
 
