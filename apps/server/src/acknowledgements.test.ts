@@ -35,6 +35,20 @@ test("a refused frame is named by its number, with code and reason, and the fram
   expect((await server.stats()).refused.priority).toBe(1);
 });
 
+test("an acknowledgement covers what its connection sent before without asking, though that lane's sync is far off", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_STORAGE_SYNC_INTERVAL_MS: "60000" } });
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  await writeAll(socket, Buffer.concat(Array.from({ length: 10 }, (_, n) => plainFrame(0, "report", String(n)))));
+  await server.statsWhen((s) => s.stored === 10);
+  // Goes into no lane: an empty topic, and asks.
+  await writeAll(socket, plainFrame(2 | ACK, "", ""));
+  await answers.until(() => answers.durable > 0);
+  const { lanes } = await server.stats();
+  expect([answers.durable, lanes.batch.cursors.durableSequence]).toEqual([11, 11]);
+  await finish(socket);
+});
+
 test("a client that has sent its end still gets what it is owed, then the server's end", async () => {
   await using server = await ServerProcess.start();
   const socket = await connect(server.tcpPort);

@@ -75,6 +75,24 @@ test("an acknowledgement waits for every lane that the frames went to", () => {
   expect(rig.rings.batch.syncTarget).toBe(ends[2]);
 });
 
+test("an acknowledgement covers frames of earlier reads that did not ask, also where the frame that asks is refused", () => {
+  const rig = new IngestRig();
+  const socket = new FakeSocket();
+  const connection = rig.connection(socket);
+  rig.read(connection, frames(10, 0));
+  rig.read(connection, frames(1, 4));
+  const { realtime, batch } = rig.rings;
+  // An empty topic, and asks for an acknowledgement.
+  rig.read(connection, Buffer.from([0, 0, 0, 3, 0x22, 0, 0]));
+  expect(answers(socket)).toMatchObject([{ kind: 2, n: 12 }]);
+  expect([realtime.syncTarget, batch.syncTarget]).toEqual([realtime.publishedPosition, batch.publishedPosition]);
+  connection.settle(realtime.publishedPosition, 0, batch.publishedPosition - 1);
+  connection.settle(realtime.publishedPosition - 1, 0, batch.publishedPosition);
+  expect([connection.owesAck, answers(socket).length]).toEqual([true, 1]);
+  connection.settle(realtime.publishedPosition, 0, batch.publishedPosition);
+  expect(answers(socket)[1]).toMatchObject({ kind: 1, n: 12 });
+});
+
 test("a batch event that is dropped is refused to who asked, never acknowledged in silence", () => {
   const rig = new IngestRig();
   const socket = new FakeSocket();

@@ -47,6 +47,10 @@ export class Connection {
   /** Bytes that the frame at the carry's start has in all; 0 when that isn't known yet. */
   #frameBytes = 0;
   #frames = 0;
+  /** Position behind this connection's last record so far in each lane, -1 without one: what an acknowledgement covers. */
+  #realtimeEnd = -1;
+  #transactionalEnd = -1;
+  #batchEnd = -1;
   #asked = false;
   #blocked = false;
   #choked = false;
@@ -161,6 +165,9 @@ export class Connection {
     while (start < end) {
       const status = scanner.scan(start, end, this.#ended);
       start += scanner.taken;
+      this.#realtimeEnd = Math.max(this.#realtimeEnd, scanner.laneEnd(0));
+      this.#transactionalEnd = Math.max(this.#transactionalEnd, scanner.laneEnd(1));
+      this.#batchEnd = Math.max(this.#batchEnd, scanner.laneEnd(2));
       if (scanner.lastAck > 0) this.#asked = true;
       if (scanner.refused > 0 && this.#asked) this.#refuse();
       if (scanner.lastAck > 0) this.#owe();
@@ -185,13 +192,13 @@ export class Connection {
     if (this.#blocked) this.#socket.pause();
   }
 
+  /**
+   * "All frames up to n": those of earlier reads too, whether they asked or not. They may be in other lanes, and these may
+   * be far from their next sync.
+   */
   #owe(): void {
-    const scanner = this.#scanner;
-    const realtime = scanner.laneEnd(0);
-    const transactional = scanner.laneEnd(1);
-    const batch = scanner.laneEnd(2);
-    this.#pending.push(this.#frames + scanner.lastAck, realtime, transactional, batch);
-    this.#gate.awaitDurable(realtime, transactional, batch);
+    this.#pending.push(this.#frames + this.#scanner.lastAck, this.#realtimeEnd, this.#transactionalEnd, this.#batchEnd);
+    this.#gate.awaitDurable(this.#realtimeEnd, this.#transactionalEnd, this.#batchEnd);
   }
 
   #refuse(): void {
