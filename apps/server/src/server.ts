@@ -16,6 +16,7 @@ import type { Logger } from "pino";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
+import { Grace } from "./grace.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
@@ -38,6 +39,9 @@ export interface Addresses {
   readonly udp: string | undefined;
   readonly http: string | undefined;
 }
+
+/** Shares of the grace that are kept for what comes after a step of stopping; see {@link Server.stop}. */
+const KEEP = { quiet: 0.75, drained: 0.4, lanes: 0.3, logDrained: 0.15, log: 0.1, cut: 0.05 } as const;
 
 type Phase = "starting" | "ready" | "draining" | "stopped";
 
@@ -143,45 +147,68 @@ export class Server {
   }
 
   /**
-   * Stops: accept no more, drain the lanes, sync, close. What the grace is too short for stays in the log and is taken
-   * up after the next start.
+   * Stops: accept no more, drain the lanes, sync, close; all of it within `shutdown.grace_ms`. What the grace is too short
+   * to process stays in the log and is taken up after the next start.
+   * @returns by log, the events that it could not take any more, as on a full disk: they are lost.
    */
-  async stop(): Promise<void> {
-    if (this.#phase !== "ready") return;
+  async stop(): Promise<Readonly<Record<string, number>>> {
+    if (this.#phase !== "ready") return {};
     this.#phase = "draining";
     const pipeline = this.#pipeline as Pipeline;
-    const graceMs = this.#config.shutdown.grace_ms;
+    const grace = new Grace(this.#config.shutdown.grace_ms);
     const ingest = this.#ingest as WorkerThread;
-    await this.#upkeep?.stop();
+    await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
     ingest.order({ type: "stop" });
-    await within(ingest.quiet, graceMs / 4);
+    await grace.within(ingest.quiet, KEEP.quiet);
     const wakeLanes = () => {
       for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
     };
     pipeline.modes.lanes.value = "drain";
     wakeLanes();
     const lanesDone = Promise.all(this.#lanes.map((lane) => lane.done));
-    if (!(await within(lanesDone, graceMs / 2))) {
+    if (!(await grace.within(lanesDone, KEEP.drained))) {
       pipeline.modes.lanes.value = "stop";
       wakeLanes();
-      const inTime = await within(lanesDone, graceMs / 4);
-      this.#logger.warn(
-        "the grace was too short to process all; the rest is in the log and is taken up after the next start",
-      );
+      const inTime = await grace.within(lanesDone, KEEP.lanes);
+      this.#logger.warn("the grace was too short to process all; what is in the log is taken up after the next start");
       if (!inTime) await Promise.all(this.#lanes.map((lane) => lane.terminate()));
     }
-    pipeline.modes.log.value = "drain";
-    pipeline.parker("log").unpark();
-    const log = this.#log as WorkerThread;
-    if (!(await within(log.done, Math.max(graceMs, 1_000)))) {
-      this.#logger.error("the log could not be written to its end; what is missing was not acknowledged");
-      await log.terminate();
-    }
-    ingest.order({ type: "close", graceMs: Math.min(1_000, graceMs / 4) });
-    if (!(await within(ingest.done, graceMs / 2 + 1_000))) await ingest.terminate();
+    await this.#stopLog(pipeline, grace);
+    const lost = this.#lostEvents(pipeline);
+    ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
+    if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
     this.#phase = "stopped";
+    return lost;
+  }
+
+  async #stopLog(pipeline: Pipeline, grace: Grace): Promise<void> {
+    const log = this.#log as WorkerThread;
+    pipeline.modes.log.value = "drain";
+    pipeline.parker("log").unpark();
+    if (await grace.within(log.done, KEEP.logDrained)) return;
+    pipeline.modes.log.value = "stop";
+    pipeline.parker("log").unpark();
+    if (!(await grace.within(log.done, KEEP.log))) await log.terminate();
+  }
+
+  /** What is in the rings and will be gone with them. Once the log's thread has ended. */
+  #lostEvents(pipeline: Pipeline): Record<string, number> {
+    const lost: Record<string, number> = {};
+    for (const [name, ring] of Object.entries(pipeline.rings)) {
+      const from = ring.durableSequence;
+      const events = ring.publishedSequence - from;
+      if (events <= 0) continue;
+      lost[name] = events;
+      this.#upkeep?.setLost(name, events);
+      const why = this.#upkeep?.stats[name]?.error ?? "the log could not be written to its end in time";
+      this.#logger.error(
+        { lane: name, lostAtStop: events, firstSequence: from, reason: why },
+        "lost at stop: these events were accepted, not acknowledged, and could not be made durable",
+      );
+    }
+    return lost;
   }
 
   async #startHttp(): Promise<number> {
@@ -282,15 +309,4 @@ function damageText({ damagedPlaces, missingEvents }: LogStats): string | undefi
     ...(missingEvents > 0 ? [`${missingEvents} events missing`] : []),
   ];
   return parts.length === 0 ? undefined : `${parts.join(", ")}; see esc log verify, appending goes on behind`;
-}
-
-/** Whether the promise is done within a time. */
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  const inTime = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return inTime;
 }

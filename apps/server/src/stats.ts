@@ -238,6 +238,11 @@ function logFamilies(logs: Stats["logs"], counter: MakeFamily, gauge: MakeFamily
       byLog((log) => Number(log.heldBack)),
     ),
     counter(
+      "esc_log_lost_at_stop_events_total",
+      "Events that the log could not take before the server stopped.",
+      byLog((log) => log.lostAtStop),
+    ),
+    counter(
       "esc_log_deleted_events_total",
       "Events that retention deleted.",
       byLog((log) => log.deletedEvents),

@@ -58,9 +58,9 @@ function stopOnSignal(server: Server, logger: Logger): void {
     first = now;
     logger.info({ signal }, "stopping: no new events, lanes are drained");
     server.stop().then(
-      () => {
+      (lost) => {
         logger.info({ ms: Math.round(performance.now() - now) }, "stopped");
-        process.exit(ExitCode.ok);
+        process.exit(Object.keys(lost).length === 0 ? ExitCode.ok : ExitCode.failed);
       },
       (error: Error) => {
         logger.fatal({ error: error.message }, "could not stop in order");

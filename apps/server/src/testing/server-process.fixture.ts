@@ -22,6 +22,8 @@ export class ServerProcess implements AsyncDisposable {
   readonly udpPort: number;
   readonly httpPort: number;
   readonly exited: Promise<number | null>;
+  /** What it has written to standard output: its log, a line of JSON each. */
+  readonly #output: string[] = [];
 
   private constructor(
     child: ChildProcess,
@@ -31,6 +33,7 @@ export class ServerProcess implements AsyncDisposable {
   ) {
     this.child = child;
     this.dataDir = dataDir;
+    child.stdout?.on("data", (chunk) => this.#output.push(String(chunk)));
     this.tcpPort = portOf(ready.tcp);
     this.udpPort = portOf(ready.udp);
     this.httpPort = portOf(ready.http);
@@ -51,9 +54,18 @@ export class ServerProcess implements AsyncDisposable {
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
     const ready = await readyLine(child);
     return new ServerProcess(child, dataDir, ready, exited);
+  }
+
+  /** The lines logged since it was ready. */
+  get lines(): Readonly<Record<string, unknown>>[] {
+    return this.#output
+      .join("")
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   async stats(): Promise<Stats> {
