@@ -47,10 +47,48 @@ test("a second signal ends at once, also while a handler hangs", async () => {
   await writeAll(socket, plainFrame(2, "a", "b"));
   await server.statsWhen((s) => s.stored === 1);
   server.kill("SIGTERM");
-  // Signals within 400 ms count as one: a terminal and a launcher both pass Ctrl-C on.
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await server.line("stopping");
+  // Signals within 50 ms of the answer count as one: a terminal and a launcher both pass Ctrl-C on.
+  await new Promise((resolve) => setTimeout(resolve, 60));
   server.kill("SIGTERM");
   expect(await server.exited).toBe(1);
+  expect(server.lines.at(-1)).toMatchObject({ msg: "ending at once" });
+});
+
+test("the copies of one Ctrl-C, as a terminal and npm send them, stop the server in order", async () => {
+  await using server = await ServerProcess.start();
+  for (let copies = 0; copies < 3; copies++) server.kill("SIGINT");
+  expect(await server.exited).toBe(0);
+  expect(server.lines.filter(({ msg }) => String(msg).startsWith("stopping"))).toHaveLength(1);
+});
+
+test("a signal before the server is ready abandons the start: a line, exit code 0, no lock left behind", async () => {
+  const dir = temporaryDirectory();
+  // A module that never ends loading, and says that it has begun.
+  writeFileSync(
+    join(dir, "slow.mjs"),
+    `import { writeFileSync } from "node:fs";
+     writeFileSync(${JSON.stringify(join(dir, "loading"))}, "");
+     await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+     export default { topics: ">", handle() {} };`,
+  );
+  writeFileSync(join(dir, "esc.yaml"), "handlers: [./slow.mjs]\n");
+  const ended = await ServerProcess.start({
+    dataDir: dir,
+    args: ["--config", join(dir, "esc.yaml")],
+    onSpawn: (child) => {
+      const timer = setInterval(() => {
+        if (!existsSync(join(dir, "loading"))) return;
+        clearInterval(timer);
+        child.kill("SIGTERM");
+      }, 10);
+    },
+  }).then(
+    () => "started",
+    (error: Error) => error.message,
+  );
+  expect(ended).toMatch(/ended with 0 before it was ready.*the start is abandoned.*stopped before it was ready/s);
+  expect(existsSync(join(dir, "LOCK"))).toBe(false);
 });
 
 test("a handler that hangs does not keep the server from stopping within its grace; its event is taken up after the next start", async () => {

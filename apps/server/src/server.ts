@@ -2,7 +2,7 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
-import { LANE_NAMES, type LaneName } from "@esc/events";
+import { EscError, LANE_NAMES, type LaneName } from "@esc/events";
 import {
   CursorFile,
   type CursorState,
@@ -65,17 +65,35 @@ export class Server {
     this.#logger = options.logger;
   }
 
+  get phase(): Phase {
+    return this.#phase;
+  }
+
   /**
    * Starts everything; resolves once events are taken.
-   * @throws EscError with what to change: `ESC_BIND_FAILED`, `ESC_DATA_DIR_LOCKED`, `ESC_HANDLER_LOAD`, `ESC_CONFIG_INVALID`, …
+   * @param signal abandons the start; nothing is left running or locked then.
+   * @throws EscError with what to change: `ESC_BIND_FAILED`, `ESC_DATA_DIR_LOCKED`, `ESC_HANDLER_LOAD`, `ESC_CONFIG_INVALID`, …;
+   *   `ESC_START_ABANDONED`.
    */
-  async start(): Promise<Addresses> {
+  async start(signal?: AbortSignal): Promise<Addresses> {
     for (const warning of this.#options.loaded.warnings) this.#logger.warn(warning);
+    const abandoned = Promise.withResolvers<never>();
+    abandoned.promise.catch(() => undefined);
+    const onAbort = () => abandoned.reject(new EscError("ESC_START_ABANDONED", "The start was abandoned."));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
     try {
-      return await this.#start();
+      const addresses = await Promise.race([this.#start(), abandoned.promise]);
+      this.#phase = "ready";
+      this.#upkeep?.start();
+      return addresses;
     } catch (error) {
+      // What of the start is still under way makes nothing new from now on.
+      this.#phase = "stopped";
       await this.#abandon();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -116,8 +134,6 @@ export class Server {
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
-    upkeep.start();
-    this.#phase = "ready";
     const { tcp, udp } = config.ingestion;
     return {
       tcp: ports.tcp === undefined ? undefined : `${tcp.host}:${ports.tcp}`,
@@ -211,6 +227,10 @@ export class Server {
     return lost;
   }
 
+  #goOnUnlessAbandoned(): void {
+    if (this.#phase === "stopped") throw new EscError("ESC_START_ABANDONED", "The start was abandoned.");
+  }
+
   async #startHttp(): Promise<number> {
     const { host, port } = this.#config.http;
     const http = new HttpServer({
@@ -267,6 +287,7 @@ export class Server {
   }
 
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
+    this.#goOnUnlessAbandoned();
     return new WorkerThread({
       entry,
       name,

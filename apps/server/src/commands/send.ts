@@ -4,12 +4,11 @@ import type { CAC } from "cac";
 import { SingleBar } from "cli-progress";
 import { runSend, type SendSummary } from "../send/run-send.ts";
 import { checkSendOptions, type RawSendOptions } from "../send/send-options.ts";
+import { StopSignals } from "./stop-signals.ts";
 import { ExitCode } from "./usage-error.ts";
 
 /** Fewer events are sent before a bar is drawn. */
 const WORTH_A_BAR = 1_000;
-/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
-const SAME_SIGNAL_MS = 400;
 
 export function registerSend(cli: CAC): void {
   cli
@@ -58,12 +57,14 @@ async function sendCommand(raw: RawSendOptions, args: readonly string[]): Promis
 
 /** The first Ctrl-C ends the run in order, a second one at once. */
 function onInterrupt(end: () => void): void {
-  let first: number | undefined;
+  const signals = new StopSignals();
   process.on("SIGINT", () => {
-    if (first === undefined) {
-      first = performance.now();
+    const heard = signals.hear();
+    if (heard === "first") {
+      process.stderr.write("interrupted: waiting for what is under way; once more ends at once\n");
+      signals.answered();
       end();
-    } else if (performance.now() - first > SAME_SIGNAL_MS) process.exit(ExitCode.incomplete);
+    } else if (heard === "again") process.exit(ExitCode.incomplete);
   });
 }
 

@@ -7,10 +7,8 @@ import { loadConfig } from "../config/load-config.ts";
 import type { Config } from "../config/schema.ts";
 import { DEFAULT_TOPICS_FILE } from "../config/topics-file.ts";
 import { type Addresses, Server } from "../server.ts";
+import { StopSignals } from "./stop-signals.ts";
 import { ExitCode } from "./usage-error.ts";
-
-/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
-const SAME_SIGNAL_MS = 400;
 
 export function registerStart(cli: CAC): void {
   cli
@@ -28,13 +26,22 @@ export function registerStart(cli: CAC): void {
         onCrash: () => process.exit(ExitCode.failed),
       });
       const startedAt = performance.now();
-      const addresses = await server.start();
+      const abandon = new AbortController();
+      // From before the start: what is begun then is ended in order, too.
+      stopOnSignal(server, logger, abandon);
+      let addresses: Addresses;
+      try {
+        addresses = await server.start(abandon.signal);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESC_START_ABANDONED") throw error;
+        logger.info("stopped before it was ready");
+        process.exit(ExitCode.ok);
+      }
       logger.info(
         { ...addresses, data: loaded.config.storage.path, ms: Math.round(performance.now() - startedAt) },
         "ready",
       );
       process.stderr.write(banner(loaded.config, addresses));
-      stopOnSignal(server, logger);
     });
 }
 
@@ -46,17 +53,27 @@ function createLogger({ app_name: name, logging }: Config): Logger {
   return pino({ level, base }, pretty({ sync: true, ignore: "pid,hostname,name", translateTime: "SYS:HH:MM:ss.l" }));
 }
 
-function stopOnSignal(server: Server, logger: Logger): void {
-  let first: number | undefined;
+/** The first signal stops the server in order, or its start; a second one ends the process at once. */
+function stopOnSignal(server: Server, logger: Logger, abandon: AbortController): void {
+  const signals = new StopSignals();
   const onSignal = (signal: NodeJS.Signals) => {
-    const now = performance.now();
-    if (first !== undefined) {
-      if (now - first < SAME_SIGNAL_MS) return;
+    const heard = signals.hear();
+    if (heard === "again") {
       logger.warn({ signal }, "ending at once");
       process.exit(ExitCode.failed);
     }
-    first = now;
-    logger.info({ signal }, "stopping: no new events, lanes are drained");
+    if (heard === "copy") return;
+    const now = performance.now();
+    const starting = server.phase === "starting";
+    logger.info(
+      { signal },
+      `stopping: ${starting ? "the start is abandoned" : "no new events, lanes are drained"}; once more ends at once`,
+    );
+    signals.answered();
+    if (starting) {
+      abandon.abort();
+      return;
+    }
     server.stop().then(
       (lost) => {
         logger.info({ ms: Math.round(performance.now() - now) }, "stopped");

@@ -13,6 +13,8 @@ export interface ServerProcessOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Gets the process before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 export class ServerProcess implements AsyncDisposable {
@@ -55,8 +57,20 @@ export class ServerProcess implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+    options.onSpawn?.(child);
     const ready = await readyLine(child);
     return new ServerProcess(child, dataDir, ready, exited);
+  }
+
+  /** Waits for a line of the log, as long as the process lives. */
+  async line(text: string): Promise<void> {
+    let ended = false;
+    void this.exited.then(() => {
+      ended = true;
+    });
+    while (!ended && !this.lines.some(({ msg }) => String(msg).includes(text))) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** The lines logged since it was ready. */
