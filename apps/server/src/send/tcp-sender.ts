@@ -3,6 +3,9 @@ import net from "node:net";
 import { AckDecoder, AnswerKind, EscError, refusalName } from "@esc/events";
 import type { SendCounts, Sender } from "./sender.ts";
 
+/** What servers take that aren't configured otherwise, in bytes behind a frame's length. */
+const DEFAULT_FRAME_LIMIT = 1_048_576;
+
 export interface TcpSenderOptions {
   readonly host: string;
   readonly port: number;
@@ -25,6 +28,8 @@ export class TcpSender implements Sender {
   #settled = 0;
   #sent = 0;
   #bytes = 0;
+  /** Bytes of the longest frame, as far as a batch tells it: what its frames have on average. */
+  #longest = 0;
   #failure: Error | undefined;
   #closed = false;
   #interrupted = false;
@@ -35,7 +40,9 @@ export class TcpSender implements Sender {
     this.#options = options;
     socket.on("data", (chunk: Buffer) => this.#hear(chunk));
     socket.on("error", (cause) =>
-      this.#fail(new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${cause.message}.`, { cause })),
+      this.#fail(
+        new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${cause.message}.${this.#hint}`, { cause }),
+      ),
     );
     socket.on("close", () => {
       this.#closed = true;
@@ -83,6 +90,7 @@ export class TcpSender implements Sender {
     if (this.#closed || !this.#socket.writable) throw this.#lost();
     this.#sent += frames;
     this.#bytes += bytes.length;
+    this.#longest = Math.max(this.#longest, bytes.length / frames);
     if (this.#socket.write(bytes)) return;
     await this.#until(() => !this.#socket.writableNeedDrain, "the server reads no more", timeoutMs, true);
   }
@@ -151,7 +159,13 @@ export class TcpSender implements Sender {
 
   #lost(): EscError {
     const unanswered = this.#options.ack ? ` with ${this.#unanswered} events unanswered` : "";
-    return new EscError("ESC_CONNECTION_LOST", `The server closed the connection${unanswered}.`);
+    return new EscError("ESC_CONNECTION_LOST", `The server closed the connection${unanswered}.${this.#hint}`);
+  }
+
+  /** Why a server may have ended the connection without a word: to who doesn't ask it gives no answer. */
+  get #hint(): string {
+    if (this.#longest <= DEFAULT_FRAME_LIMIT + 4) return "";
+    return ` A frame of ${Math.ceil(this.#longest) - 4} bytes is over a server's limit, unless its ingestion.max_frame_bytes is larger than the default of ${DEFAULT_FRAME_LIMIT}.`;
   }
 
   #fail(error: Error): void {
