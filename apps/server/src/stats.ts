@@ -48,6 +48,7 @@ export interface Stats {
     readonly opened: number;
     readonly refused: number;
     readonly stalled: number;
+    readonly shed: number;
   };
   readonly datagrams: number;
   readonly topics: number;
@@ -109,6 +110,7 @@ export function readStats(pipeline: Pipeline, slots: ConsumerSlots, logs: Readon
       opened,
       refused: ingest.value("connections.refused"),
       stalled: ingest.value("connections.stalled"),
+      shed: ingest.value("connections.shed"),
     },
     datagrams: ingest.value("datagrams"),
     topics: topics.topics,
@@ -169,8 +171,11 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     counter("esc_connections_refused_total", "TCP connections closed at once, over the limit.", [
       { value: stats.connections.refused },
     ]),
-    counter("esc_connections_stalled_total", "TCP connections ended inside a frame that got no further.", [
+    counter("esc_connections_stalled_total", "TCP connections ended because a frame did not end in time.", [
       { value: stats.connections.stalled },
+    ]),
+    counter("esc_connections_shed_total", "TCP connections ended for the room that unfinished frames took.", [
+      { value: stats.connections.shed },
     ]),
     gauge("esc_connections", "Open TCP connections.", [{ value: stats.connections.open }]),
     counter("esc_datagrams_total", "UDP datagrams received.", [{ value: stats.datagrams }]),

@@ -115,6 +115,15 @@ function conflicts({ router, dead_letters, ingestion }: Config, place: Place): C
       what: `a ring of ${size} × ${BYTES_PER_EVENT} bytes takes frames of up to ${most} bytes, but ingestion.max_frame_bytes is ${ingestion.max_frame_bytes}: enlarge the one or lower the other`,
     });
   }
+  const { partialFrameBytes } = ingestion.tcp;
+  if (partialFrameBytes < ingestion.max_frame_bytes + 4) {
+    const key = "ingestion.tcp.partialFrameBytes";
+    problems.push({
+      where: place(key.split(".")),
+      key,
+      what: `${partialFrameBytes} bytes don't hold one frame of ingestion.max_frame_bytes, ${ingestion.max_frame_bytes}, and its length: enlarge the one or lower the other`,
+    });
+  }
   return problems;
 }
 
