@@ -199,20 +199,23 @@ test("an idle server uses under one hundredth of a core", async () => {
   expect(used / ((performance.now() - started) / 1_000)).toBeLessThan(0.01);
 });
 
-test("a server out of file descriptors refuses connections and goes on once there are some", async () => {
+test("a server out of file descriptors refuses connections, counts each, says so once, and goes on once there are some", async () => {
   await using server = await ServerProcess.start();
-  // What it has open now, and a few more.
+  // What it has open now, those that it keeps for its log, and a few more.
   const open = readdirSync(`/proc/${server.child.pid}/fd`).length;
-  const limited = spawnSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${open + 8}`]);
+  const limited = spawnSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${open + 40}:`]);
   expect(limited.status).toBe(0);
   const sockets: Socket[] = [];
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 60; i++) {
     const socket = await connect(server.tcpPort);
     socket.on("error", () => undefined);
     sockets.push(socket);
   }
+  const full = await server.statsWhen((s) => s.connections.opened + s.connections.refused === 60);
+  expect(full.connections.opened + full.connections.refused).toBe(60);
+  expect(full.connections.refused).toBeGreaterThan(10);
   for (const socket of sockets) socket.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await server.statsWhen((s) => s.connections.open === 0);
   const socket = await connect(server.tcpPort);
   const answers = new Answers(socket);
   await writeAll(socket, plainFrame(2 | ACK, "a", "b"));
@@ -220,6 +223,8 @@ test("a server out of file descriptors refuses connections and goes on once ther
   await finish(socket);
   expect((await server.stats()).accepted).toBe(1);
   expect(await server.stop()).toBe(0);
+  const lines = server.lines.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith("connections are"));
+  expect(lines).toEqual([expect.stringContaining("refused: of"), expect.stringContaining("taken again")]);
 });
 
 test("esc log cat into a reader that has enough ends quietly", async () => {

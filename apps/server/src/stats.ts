@@ -168,9 +168,11 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     counter("esc_frames_refused_total", "Frames refused, by reason.", byReason(stats.refused)),
     counter("esc_received_bytes_total", "Bytes of frames taken.", [{ value: stats.bytesReceived }]),
     counter("esc_connections_opened_total", "TCP connections accepted.", [{ value: stats.connections.opened }]),
-    counter("esc_connections_refused_total", "TCP connections closed at once, over the limit.", [
-      { value: stats.connections.refused },
-    ]),
+    counter(
+      "esc_connections_refused_total",
+      "TCP connections closed at once: over the limit, or no file descriptors.",
+      [{ value: stats.connections.refused }],
+    ),
     counter("esc_connections_stalled_total", "TCP connections ended because a frame did not end in time.", [
       { value: stats.connections.stalled },
     ]),

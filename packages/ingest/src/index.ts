@@ -1,4 +1,5 @@
 export { Connection, type ConnectionOptions, type ConnectionSocket } from "./connection.ts";
+export { DescriptorRoom } from "./descriptor-room.ts";
 export {
   FrameScanner,
   type FrameScannerOptions,

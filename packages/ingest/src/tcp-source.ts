@@ -2,6 +2,7 @@
 import net from "node:net";
 import type { CounterBlock } from "@esc/metrics";
 import { Connection, type ConnectionSocket } from "./connection.ts";
+import { DescriptorRoom } from "./descriptor-room.ts";
 import type { FrameScanner, InputArea } from "./frame-scanner.ts";
 import type { LaneGate } from "./lane-gate.ts";
 import { PartialFrames } from "./partial-frames.ts";
@@ -10,7 +11,7 @@ export interface TcpSourceOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Connections at once; one more is closed at once and counted. */
+  /** Connections at once; one more is closed at once and counted, as is one that takes the last file descriptors. */
   readonly maxConnections: number;
   /** A frame must end within this, from its first byte on, or its connection is ended; 0 waits for ever. */
   readonly frameTimeoutMs: number;
@@ -30,11 +31,14 @@ export interface TcpSourceParts {
   readonly input: InputArea;
   readonly gate: LaneGate;
   readonly counters: CounterBlock<string>;
+  /** Told when connections begin to be refused for want of file descriptors, and when that is over. */
+  readonly onDescriptors?: (exhausted: boolean, limit: number) => void;
 }
 
 /** The part of a socket's handle that lets it be taken over with a buffer of ours. Not documented by Node. */
 interface HandleOwner {
-  _handle: unknown;
+  /** Its descriptor is -1 where the system has none. */
+  _handle: { readonly fd?: number } | null;
 }
 
 export class TcpSource {
@@ -42,6 +46,7 @@ export class TcpSource {
   readonly #parts: TcpSourceParts;
   readonly #server: net.Server;
   readonly #partials: PartialFrames;
+  readonly #descriptors = new DescriptorRoom();
   #stallTimer: NodeJS.Timeout | undefined;
   readonly #connections = new Map<Connection, net.Socket>();
   /** Connections whose client is gone while they waited for a lane; bounded by `maxConnections` as the others are. */
@@ -63,7 +68,7 @@ export class TcpSource {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: 1_024 }, () => {
         this.#server.off("error", reject);
-        // A connection that the system could not hand over (no file descriptors left): refused, and the next may come.
+        // A connection that the system could not hand over: refused, and the next may come.
         this.#server.on("error", () => this.#parts.counters.add("connections.refused"));
         this.#watchStalled();
         resolve((this.#server.address() as net.AddressInfo).port);
@@ -126,7 +131,8 @@ export class TcpSource {
   #accept(accepted: net.Socket): void {
     const { counters, input, scanner, gate } = this.#parts;
     // Counted here and not by the server's `maxConnections`: what is taken over below never closes in its eyes.
-    if (this.#closing || this.#connections.size >= this.#options.maxConnections) {
+    const full = this.#connections.size >= this.#options.maxConnections;
+    if (this.#closing || full || !this.#hasDescriptors(accepted)) {
       counters.add("connections.refused");
       accepted.destroy();
       return;
@@ -144,7 +150,7 @@ export class TcpSource {
         buffer: input.readView,
         callback: (length: number): boolean => this.#read(connection, length),
       },
-    } as net.SocketConstructorOpts);
+    } as unknown as net.SocketConstructorOpts);
     connection = new Connection({
       socket: new SocketFace(socket),
       scanner,
@@ -158,6 +164,14 @@ export class TcpSource {
     counters.add("connections.opened");
     this.#watch(connection, socket);
     socket.resume();
+  }
+
+  #hasDescriptors(accepted: net.Socket): boolean {
+    const descriptors = this.#descriptors;
+    const before = descriptors.exhausted;
+    const has = descriptors.take((accepted as unknown as HandleOwner)._handle?.fd ?? -1);
+    if (descriptors.exhausted !== before) this.#parts.onDescriptors?.(descriptors.exhausted, descriptors.limit);
+    return has;
   }
 
   #read(connection: Connection | undefined, length: number): boolean {

@@ -26,7 +26,13 @@ await startWorker(port, async () => {
     new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
   const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
   const tcp = tcpConfig.enable
-    ? new TcpSource(tcpConfig, { scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER), input, gate, counters })
+    ? new TcpSource(tcpConfig, {
+        scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER),
+        input,
+        gate,
+        counters,
+        onDescriptors: tellDescriptors,
+      })
     : undefined;
   const udp = udpConfig.enable
     ? new UdpSource(
@@ -75,6 +81,13 @@ await startWorker(port, async () => {
 
 function send(message: WorkerMessage): void {
   port.postMessage(message);
+}
+
+function tellDescriptors(exhausted: boolean, limit: number): void {
+  const message = exhausted
+    ? `connections are refused: of ${limit} file descriptors the last ones are kept for the log. Raise the limit (ulimit -n), or lower ingestion.tcp.maxConnections`
+    : "connections are taken again: there are file descriptors";
+  send({ type: "line", level: exhausted ? "warn" : "info", message });
 }
 
 /** Binds; a failure names the key to change. */
