@@ -144,6 +144,34 @@ test("damage in the middle: the server starts, its segment is quarantined, and r
   expect(await server.stop()).toBe(0);
 });
 
+test("damage is told after further starts too, once its segment is no longer the last", async () => {
+  const first = await ServerProcess.start();
+  const { dataDir } = first;
+  await send(first, 1_000);
+  expect(await first.stop()).toBe(0);
+  const dir = join(dataDir, "log", "transactional");
+  const name = readdirSync(dir).find((each) => each.endsWith(".log")) as string;
+  const bytes = readFileSync(join(dir, name));
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] as number) ^ 1;
+  writeFileSync(join(dir, name), bytes);
+  for (let start = 1; start <= 2; start++) {
+    const server = await ServerProcess.start({ dataDir });
+    const ready = await page(server, "/readyz");
+    expect([start, ready.status, JSON.parse(ready.body).checks.recovery]).toEqual([
+      start,
+      200,
+      expect.stringMatching(/^transactional: 1 damaged places, quarantined; see esc log verify/),
+    ]);
+    expect((await page(server, "/metrics")).body).toContain('esc_log_damaged_places{log="transactional"} 1');
+    await send(server, 10);
+    expect(await server.stop()).toBe(0);
+    expect((await esc("log", "verify", dataDir)).code).toBe(1);
+  }
+  await using last = await ServerProcess.start({ dataDir });
+  expect(log(await last.stats(), "transactional").damagedPlaces).toBe(1);
+});
+
 test("a second server on the same directory is refused with the owner's pid", async () => {
   await using server = await ServerProcess.start();
   const second = await ServerProcess.start({ dataDir: server.dataDir }).then(
