@@ -57,7 +57,8 @@ export class WorkerThread {
         options.onMessage(message);
       }
     });
-    this.#worker.on("error", (error: Error) => crashed(error));
+    // What is thrown may be anything, as by `throw undefined`.
+    this.#worker.on("error", (error: unknown) => crashed(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => crashed(new Error(`the thread ended with code ${code}`)));
   }
 

@@ -1,9 +1,8 @@
 /** A lane's worker: runs the handlers of one lane on a thread of its own. */
-import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
-import { EscError } from "@esc/events";
 import { DeadLetters, type Handler, HandlerTable, LaneProcessor, toHandlers } from "@esc/processors";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
+import { importHandlers } from "../handlers/import-handlers.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { LaneStart, LogLevel, WorkerMessage } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
@@ -54,22 +53,6 @@ function send(message: WorkerMessage): void {
 
 async function loadHandlers(paths: readonly string[]): Promise<Handler[]> {
   const handlers: Handler[] = [];
-  for (const path of paths) {
-    let loaded: { default?: unknown };
-    try {
-      loaded = (await import(pathToFileURL(path).href)) as { default?: unknown };
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const why = code === "ERR_MODULE_NOT_FOUND" && message.includes(path) ? "there is no such file" : message;
-      throw new EscError("ESC_HANDLER_LOAD", `handlers: ${path} can't be loaded: ${why}.`, { cause: error });
-    }
-    if (loaded.default === undefined) {
-      throw new EscError(
-        "ESC_HANDLER_LOAD",
-        `handlers: ${path} has no default export: export default defineHandler({ … }).`,
-      );
-    }
-    handlers.push(...toHandlers(loaded.default, path));
-  }
+  for (const path of paths) handlers.push(...toHandlers(await importHandlers(path), path));
   return handlers;
 }
