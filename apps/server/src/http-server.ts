@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { EscError } from "@esc/events";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
+import { hostPort } from "./host-port.ts";
 import { metricFamilies, type Stats } from "./stats.ts";
 
 /** Whether the server takes events, and if not, why. */
@@ -46,9 +47,13 @@ export class HttpServer {
       this.#server.on("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${cause.message})`;
         reject(
-          new EscError("ESC_BIND_FAILED", `${host}:${port} ${why}. Set http.port to another port, or to 0 for any.`, {
-            cause,
-          }),
+          new EscError(
+            "ESC_BIND_FAILED",
+            `${hostPort(host, port)} ${why}. Set http.port to another port, or to 0 for any.`,
+            {
+              cause,
+            },
+          ),
         );
       });
       this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));

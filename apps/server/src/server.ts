@@ -17,6 +17,7 @@ import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
 import { Grace } from "./grace.ts";
+import { hostPort } from "./host-port.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
@@ -136,9 +137,9 @@ export class Server {
     const { ports = {} } = await this.#ingest.ready;
     const { tcp, udp } = config.ingestion;
     return {
-      tcp: ports.tcp === undefined ? undefined : `${tcp.host}:${ports.tcp}`,
-      udp: ports.udp === undefined ? undefined : `${udp.host}:${ports.udp}`,
-      http: http === undefined ? undefined : `${config.http.host}:${http}`,
+      tcp: ports.tcp === undefined ? undefined : hostPort(tcp.host, ports.tcp),
+      udp: ports.udp === undefined ? undefined : hostPort(udp.host, ports.udp),
+      http: http === undefined ? undefined : hostPort(config.http.host, http),
     };
   }
 

@@ -7,6 +7,7 @@ import { loadConfig } from "../config/load-config.ts";
 import type { Config } from "../config/schema.ts";
 import { DEFAULT_TOPICS_FILE } from "../config/topics-file.ts";
 import { type Addresses, Server } from "../server.ts";
+import { banner } from "./banner.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { ExitCode } from "./usage-error.ts";
 
@@ -87,28 +88,4 @@ function stopOnSignal(server: Server, logger: Logger, abandon: AbortController):
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-}
-
-function banner(config: Config, { tcp, udp, http }: Addresses): string {
-  const lines = [
-    "",
-    `  ${config.app_name} is ready (pid ${process.pid})`,
-    "",
-    `    TCP   ${tcp ?? "off"}`,
-    `    UDP   ${udp ?? "off"}`,
-    `    HTTP  ${http === undefined ? "off" : `http://${http}   /healthz /readyz /metrics /api/v1/stats`}`,
-    `    data  ${config.storage.path}`,
-    "",
-  ];
-  if (tcp !== undefined) {
-    const port = tcp.slice(tcp.lastIndexOf(":") + 1);
-    lines.push(
-      "  Send a first event and read it back:",
-      "",
-      `    npm run -s esc -- send --port ${port} --topic hello.world --ack`,
-      `    npm run -s esc -- log cat ${config.storage.path}`,
-      "",
-    );
-  }
-  return `${lines.join("\n")}\n`;
 }

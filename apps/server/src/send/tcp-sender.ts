@@ -1,6 +1,7 @@
 /** Frames over a TCP connection, with the server's answers counted. */
 import net from "node:net";
 import { AckDecoder, AnswerKind, EscError, refusalName } from "@esc/events";
+import { hostPort } from "../host-port.ts";
 import type { SendCounts, Sender } from "./sender.ts";
 
 /** What servers take that aren't configured otherwise, in bytes behind a frame's length. */
@@ -60,7 +61,7 @@ export class TcpSender implements Sender {
       const fail = (cause: Error) => {
         clearTimeout(timer);
         socket.destroy();
-        const message = `No connection to ${host}:${port} (${cause.message}). Is the server running?`;
+        const message = `No connection to ${hostPort(host, port)} (${cause.message}). Is the server running?`;
         reject(new EscError("ESC_CONNECT_FAILED", message, { cause }));
       };
       const timer = setTimeout(() => fail(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);

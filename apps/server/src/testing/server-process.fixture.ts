@@ -23,6 +23,8 @@ export class ServerProcess implements AsyncDisposable {
   readonly tcpPort: number;
   readonly udpPort: number;
   readonly httpPort: number;
+  /** As its ready line says them. */
+  readonly addresses: { readonly tcp: string; readonly udp: string; readonly http: string };
   readonly exited: Promise<number | null>;
   /** What it has written to standard output: its log, a line of JSON each. */
   readonly #output: string[] = [];
@@ -36,6 +38,7 @@ export class ServerProcess implements AsyncDisposable {
     this.child = child;
     this.dataDir = dataDir;
     child.stdout?.on("data", (chunk) => this.#output.push(String(chunk)));
+    this.addresses = { tcp: ready.tcp, udp: ready.udp, http: ready.http };
     this.tcpPort = portOf(ready.tcp);
     this.udpPort = portOf(ready.udp);
     this.httpPort = portOf(ready.http);

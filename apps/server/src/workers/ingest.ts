@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
 import { EscError, Source } from "@esc/events";
 import { FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { hostPort } from "../host-port.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
 import type { IngestOrder, WorkerMessage, WorkerStart } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
@@ -99,7 +100,7 @@ async function bound(key: string, at: { host: string; port: number }, listen: ()
     const why = code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${message})`;
     throw new EscError(
       "ESC_BIND_FAILED",
-      `${at.host}:${at.port} ${why}. Set ${key} to another port, or to 0 for any.`,
+      `${hostPort(at.host, at.port)} ${why}. Set ${key} to another port, or to 0 for any.`,
       { cause: error },
     );
   }
