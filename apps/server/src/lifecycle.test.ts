@@ -258,6 +258,30 @@ test("the command line: help everywhere, unknown words are wrong usage with exit
     const { code } = await esc(...args);
     expect([args.join(" "), code]).toEqual([args.join(" "), 2]);
   }
+  for (const args of [
+    ["start", "--config", "a.yaml", "--config", "b.yaml"],
+    ["start", "--config="],
+    ["start", "--config"],
+    ["send", "--topic", "a", "--topic", "b"],
+    ["log", "cat", temporaryDirectory(), "--topic", "a.>.b"],
+    ["log", "cat", temporaryDirectory(), "--topic="],
+    ["log", "cat", temporaryDirectory(), "--lane", "batch", "--lane", "realtime"],
+  ]) {
+    const { code, stderr } = await esc(...args);
+    expect([args.join(" "), code, /\n\s+at |TypeError/.test(stderr)]).toEqual([args.join(" "), 2, false]);
+  }
+  // A number is a file's name like any other.
+  for (const args of [
+    ["start", "--config", "7"],
+    ["config", "check", "7"],
+  ]) {
+    const { code, stderr } = await esc(...args);
+    expect([args.join(" "), code, stderr]).toEqual([
+      args.join(" "),
+      1,
+      expect.stringContaining("7: there is no such file"),
+    ]);
+  }
   expect((await esc("strat")).stderr).toContain("Did you mean start?");
   expect((await esc("log", "verify", "/nowhere/at/all")).code).toBe(1);
 });

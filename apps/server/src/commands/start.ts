@@ -7,18 +7,21 @@ import { loadConfig } from "../config/load-config.ts";
 import type { Config } from "../config/schema.ts";
 import { DEFAULT_TOPICS_FILE } from "../config/topics-file.ts";
 import { type Addresses, Server } from "../server.ts";
+import { asWritten } from "./as-written.ts";
 import { banner } from "./banner.ts";
 import { StopSignals } from "./stop-signals.ts";
-import { ExitCode } from "./usage-error.ts";
+import { ExitCode, UsageError } from "./usage-error.ts";
 
 export function registerStart(cli: CAC): void {
   cli
     .command("start", "Run the server")
     .option("--config <file>", "YAML configuration (default: $ESC_CONFIG, else embedded defaults)")
     .example("esc start --config config/esc.yaml")
-    .action(async (options: { config?: string }) => {
+    .action(async () => {
       const cwd = process.env.INIT_CWD ?? process.cwd();
-      const loaded = loadConfig({ file: options.config ?? process.env.ESC_CONFIG, env: process.env, cwd });
+      const file = asWritten(cli.rawArgs, "config");
+      if (file === "") throw new UsageError("--config takes a file.");
+      const loaded = loadConfig({ file: file ?? (process.env.ESC_CONFIG || undefined), env: process.env, cwd });
       const logger = createLogger(loaded.config);
       const server = new Server({
         loaded,
