@@ -106,6 +106,13 @@ function lane(context: usize, index: u32): usize {
   return context + LANE + <usize>index * LANE_BYTES;
 }
 
+/** Whether the frame at `p`, of which there are `left` bytes, is known to ask for an acknowledgement: its sender is told. */
+// @ts-ignore: decorator
+@inline
+function asks(p: usize, left: u32): bool {
+  return left > FRAME_LENGTH_BYTES && (load<u8>(p + FRAME_LENGTH_BYTES) & CONTROL_ACK) != 0;
+}
+
 /** Notes a frame that comes into no lane; the caller left room for it. Counted at the end, when it is sure to be taken. */
 function refuse(context: usize, frame: u32, code: u32): void {
   const refused = load<u32>(context + REFUSED);
@@ -292,8 +299,10 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
     }
     const length = loadU32BE(p);
     if (length > maxFrame) {
+      if (left == FRAME_LENGTH_BYTES && !whole) break;
       frames++;
       refuse(context, frames, REFUSED_TOO_LARGE);
+      if (asks(p, left)) lastAck = frames;
       status = TOO_LONG;
       p = end;
       break;
@@ -302,6 +311,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
       if (!whole) break;
       frames++;
       refuse(context, frames, REFUSED_TRUNCATED);
+      if (asks(p, left)) lastAck = frames;
       p = end;
       break;
     }
