@@ -9,18 +9,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { RecordRing } from "@esc/queues";
 import { CursorFile, cursorFile, LogFollower, LogReader, logDirectory, recoverLog, SegmentedLog } from "@esc/storage";
+import { commandLine } from "@esc/tooling/script";
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Builds a log of many gigabytes and measures recovery, a server's start, and reading from the middle.",
   options: {
-    events: { type: "string", default: "50000000" },
-    payload: { type: "string", default: "160" },
-    dir: { type: "string", default: tmpdir() },
-    keep: { type: "boolean", default: false },
+    events: { type: "string", default: "50000000", help: "In the log" },
+    payload: { type: "string", default: "160", help: "Bytes of each event" },
+    dir: { type: "string", default: tmpdir(), help: "Where the log is built" },
+    keep: { type: "boolean", default: false, help: "Leaves the log there" },
     measure: { type: "string" },
   },
 });

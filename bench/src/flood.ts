@@ -1,8 +1,19 @@
 /** A load generator: writes prebuilt chunks into a socket as fast as it takes them. Runs as a process of its own. */
 import net from "node:net";
+import { commandLine } from "@esc/tooling/script";
 
-const [host = "127.0.0.1", port = "0", messageHex = "", count = "0", preamble = "", end = ""] = process.argv.slice(2);
-const message = Buffer.from(messageHex, "hex");
+const { host, port, count, preamble, end, ...values } = commandLine({
+  about: "Writes one message over and over into a connection, as fast as it takes them. The other benches start it.",
+  options: {
+    host: { type: "string", default: "127.0.0.1", help: "To connect to" },
+    port: { type: "string", default: "9000", help: "To connect to" },
+    message: { type: "string", default: "0000000702000361626378", help: "In hex" },
+    count: { type: "string", default: "1", help: "Messages" },
+    preamble: { type: "string", default: "", help: "In hex, before the first message" },
+    end: { type: "string", default: "", help: "In hex, behind the last; the connection is ended without" },
+  },
+});
+const message = Buffer.from(values.message, "hex");
 const CHUNK_BYTES = 1 << 20;
 const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / message.length));
 const chunk = Buffer.concat(Array.from({ length: perChunk }, () => message));

@@ -9,24 +9,24 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
 import { checkLog, SegmentedLog } from "@esc/storage";
+import { commandLine } from "@esc/tooling/script";
 import { acknowledged } from "./acknowledged.ts";
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Measures the log alone beside what the disk gives, and acknowledged events over TCP beside peers.",
   options: {
-    mib: { type: "string", default: "256" },
-    runs: { type: "string", default: "5" },
-    syncs: { type: "string", default: "1000" },
-    events: { type: "string", default: "20000" },
-    dir: { type: "string", default: tmpdir() },
-    peers: { type: "boolean", default: true },
+    mib: { type: "string", default: "256", help: "Written in groups" },
+    runs: { type: "string", default: "5", help: "Of each measurement" },
+    syncs: { type: "string", default: "1000", help: "Of single records" },
+    events: { type: "string", default: "20000", help: "Acknowledged over TCP" },
+    dir: { type: "string", default: tmpdir(), help: "On the disk to measure" },
+    peers: { type: "boolean", default: true, help: "Without Redis and NATS" },
   },
-  allowNegative: true,
 });
 const mib = Number(values.mib);
 const runs = Number(values.runs);

@@ -3,19 +3,20 @@
  *
  *     pnpm --filter @esc/bench peer-table [--rounds 1] [--runs 5] [--seconds 1] [--peer boost-spsc] [--case roundtrip]
  */
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { type Figure, joinRounds } from "./figure.ts";
 import { toolVersions } from "./peer-program.ts";
 import { available, runPeer } from "./queue-peers.ts";
 import { machineLine, markdownTable } from "./report.ts";
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Measures the queues' peers, one after the other, as a table.",
   options: {
-    rounds: { type: "string", default: "1" },
-    runs: { type: "string", default: "5" },
-    seconds: { type: "string", default: "1" },
-    peer: { type: "string" },
-    case: { type: "string" },
+    rounds: { type: "string", default: "1", help: "Over all peers" },
+    runs: { type: "string", default: "5", help: "Of each case" },
+    seconds: { type: "string", default: "1", help: "Of each run" },
+    peer: { type: "string", help: "Only this one" },
+    case: { type: "string", help: "Only this one" },
   },
 });
 const out = (text: string) => process.stdout.write(`${text}\n`);

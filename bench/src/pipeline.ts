@@ -10,12 +10,16 @@ import { createServer, connect as netConnect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { spread } from "./figure.ts";
 import { machineLine } from "./report.ts";
 
-const { values } = parseArgs({
-  options: { runs: { type: "string", default: "5" }, events: { type: "string", default: "10000000" } },
+const values = commandLine({
+  about: "Measures the whole way from TCP to the processor, beside the peers that are installed.",
+  options: {
+    runs: { type: "string", default: "5", help: "Of each way to measure" },
+    events: { type: "string", default: "10000000", help: "Of each run" },
+  },
 });
 const runs = Number(values.runs);
 const events = Number(values.events);
@@ -44,12 +48,11 @@ function flood(port: number, message: Buffer, count: number, preamble = "", end 
   const hex = (text: string) => Buffer.from(text).toString("hex");
   const child = spawn(process.execPath, [
     FLOOD,
-    "127.0.0.1",
-    String(port),
-    message.toString("hex"),
-    String(count),
-    hex(preamble),
-    hex(end),
+    `--port=${port}`,
+    `--message=${message.toString("hex")}`,
+    `--count=${count}`,
+    `--preamble=${hex(preamble)}`,
+    `--end=${hex(end)}`,
   ]);
   return new Promise((resolve) => child.once("close", resolve));
 }

@@ -1,6 +1,8 @@
+import type { Socket } from "node:net";
 import { expect, test } from "vitest";
+import type { Stats } from "./stats.ts";
 import { Answers, connect, finish, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
-import { accountedFor, ServerProcess } from "./testing/server-process.fixture.ts";
+import { accountedFor, esc, ServerProcess } from "./testing/server-process.fixture.ts";
 
 const ACK = 0x20;
 
@@ -35,6 +37,20 @@ test("a refused frame is named by its number, with code and reason, and the fram
   expect((await server.stats()).refused.priority).toBe(1);
 });
 
+test("an acknowledgement covers what its connection sent before without asking, though that lane's sync is far off", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_STORAGE_SYNC_INTERVAL_MS: "60000" } });
+  const socket = await connect(server.tcpPort);
+  const answers = new Answers(socket);
+  await writeAll(socket, Buffer.concat(Array.from({ length: 10 }, (_, n) => plainFrame(0, "report", String(n)))));
+  await server.statsWhen((s) => s.stored === 10);
+  // Goes into no lane: an empty topic, and asks.
+  await writeAll(socket, plainFrame(2 | ACK, "", ""));
+  await answers.until(() => answers.durable > 0);
+  const { lanes } = await server.stats();
+  expect([answers.durable, lanes.batch.cursors.durableSequence]).toEqual([11, 11]);
+  await finish(socket);
+});
+
 test("a client that has sent its end still gets what it is owed, then the server's end", async () => {
   await using server = await ServerProcess.start();
   const socket = await connect(server.tcpPort);
@@ -56,6 +72,20 @@ test("a length over the limit is told with code 8, after what came before is ack
   await new Promise((resolve) => socket.once("close", resolve));
   expect(answers.durable).toBe(1);
   expect(answers.all.find(({ kind }) => kind === 2)).toMatchObject({ n: 2, code: 8 });
+});
+
+test("esc send says that an event is over the limit, with and without --ack, and its exit code isn't 0", async () => {
+  await using server = await ServerProcess.start();
+  const send = (...args: string[]) => esc("send", "--port", String(server.tcpPort), "--size", "2000000", ...args);
+  for (const count of ["1", "20"]) {
+    const silent = await send("--count", count);
+    expect([count, silent.code]).toEqual([count, 1]);
+    expect(silent.stderr).toContain("A frame of 2000014 bytes is over a server's limit");
+    const asking = await send("--count", count, "--ack");
+    expect(asking.code).not.toBe(0);
+    expect(asking.stderr).toContain("1 refused: tooLarge");
+  }
+  expect((await server.stats()).refused.tooLarge).toBe(4);
 });
 
 test("a frame that arrives byte by byte is taken whole", async () => {
@@ -149,6 +179,51 @@ test("a frame that has begun and gets no further ends its connection, and only i
   expect(stats.refused.truncated).toBe(1);
   await writeAll(idle, plainFrame(2, "a", "still here"));
   await finish(idle);
+  expect((await server.statsWhen((s) => s.accepted === 1)).accepted).toBe(1);
+});
+
+test("a frame that trickles in is ended too: its time runs from its first byte, whatever comes", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_INGESTION_TCP_FRAMETIMEOUTMS: "300" } });
+  const slow = await connect(server.tcpPort);
+  let reset: NodeJS.ErrnoException | undefined;
+  slow.on("error", (error) => {
+    reset = error;
+  });
+  const closed = new Promise((resolve) => slow.once("close", resolve)).then(() => true);
+  const frame = plainFrame(2, "a", "x".repeat(1_000));
+  for (let at = 0; at < frame.length - 1 && !slow.destroyed; at++) {
+    slow.write(frame.subarray(at, at + 1));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(await closed).toBe(true);
+  expect((reset as NodeJS.ErrnoException).code).toMatch(/ECONNRESET|EPIPE/);
+  const stats = await server.stats();
+  expect([stats.connections.stalled, stats.refused.truncated, stats.accepted]).toEqual([1, 1, 0]);
+});
+
+test("three hundred connections with most of a large frame each: memory is bounded, those that began first give way, counted", async () => {
+  await using server = await ServerProcess.start();
+  const before = await server.residentBytes();
+  const part = plainFrame(2, "a", Buffer.alloc(1_000_000)).subarray(0, 900_000);
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 300; i++) {
+    const socket = await connect(server.tcpPort);
+    socket.on("error", () => undefined);
+    sockets.push(socket);
+    socket.write(part);
+  }
+  // As many as have room hold it; each of the others gave way.
+  const held = (s: Stats) => s.connections.open;
+  const stats = await server.statsWhen((s) => s.connections.shed > 0 && held(s) + s.connections.shed === 300, 60_000);
+  expect(stats.connections.shed + stats.connections.open).toBe(300);
+  expect(held(stats)).toBeLessThanOrEqual(Math.floor((64 * 1_048_576) / 900_000));
+  expect(stats.refused.truncated).toBe(stats.connections.shed);
+  expect((await server.residentBytes()) - before).toBeLessThan(200 * 1_048_576);
+  for (const socket of sockets) socket.destroy();
+  await server.statsWhen((s) => s.connections.open === 0);
+  const again = await connect(server.tcpPort);
+  await writeAll(again, Buffer.concat([part, Buffer.alloc(100_008)]));
+  await finish(again);
   expect((await server.statsWhen((s) => s.accepted === 1)).accepted).toBe(1);
 });
 

@@ -133,8 +133,8 @@ test(`${INPUTS} datagrams of every kind over UDP: those that arrive are each cou
   const after = await server.statsWhen((s) => s.lanes.realtime.accepted > before && accountedFor(s) === s.accepted);
   expect(after.lanes.realtime.accepted).toBeGreaterThan(before);
   expect(after.datagrams).toBeGreaterThan(INPUTS * 0.9);
-  // Every datagram but an empty one holds at least one frame or a part of one.
-  expect(after.accepted + refusedSum(after.refused)).toBeGreaterThan(after.datagrams * 0.98);
+  // Every datagram holds at least one frame or a part of one; an empty one counts as that.
+  expect(after.accepted + refusedSum(after.refused)).toBeGreaterThanOrEqual(after.datagrams);
   expect(after.refused.truncated).toBeGreaterThan(0);
   socket.close();
   expect(await server.stop()).toBe(0);

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { EscError } from "@esc/events";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
 import { type AdminParts, answerAdmin, isAdminPath } from "./admin-api.ts";
+import { hostPort } from "./host-port.ts";
 import { metricFamilies, type Stats } from "./stats.ts";
 
 /** Whether the server takes events, and if not, why. */
@@ -51,9 +52,13 @@ export class HttpServer {
       this.#server.on("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${cause.message})`;
         reject(
-          new EscError("ESC_BIND_FAILED", `${host}:${port} ${why}. Set http.port to another port, or to 0 for any.`, {
-            cause,
-          }),
+          new EscError(
+            "ESC_BIND_FAILED",
+            `${hostPort(host, port)} ${why}. Set http.port to another port, or to 0 for any.`,
+            {
+              cause,
+            },
+          ),
         );
       });
       this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));

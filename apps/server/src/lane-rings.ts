@@ -22,7 +22,7 @@ export class LaneRings {
   /** In the lane's thread. */
   constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
     const producer = (name: string, ring: RecordRing, maxRecordBytes: number) =>
-      new Outlet(ring, ring.appender(`produce.${lane}.${name}`, { maxRecordBytes, reuse: true }));
+      new Outlet(ring, ring.appender(`produce.${lane}.${name}`, { maxRecordBytes }));
     this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumer });
     this.deadLetters = producer("dead", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
     this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));

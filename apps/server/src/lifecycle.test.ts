@@ -47,10 +47,48 @@ test("a second signal ends at once, also while a handler hangs", async () => {
   await writeAll(socket, plainFrame(2, "a", "b"));
   await server.statsWhen((s) => s.stored === 1);
   server.kill("SIGTERM");
-  // Signals within 400 ms count as one: a terminal and a launcher both pass Ctrl-C on.
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await server.line("stopping");
+  // Signals within 50 ms of the answer count as one: a terminal and a launcher both pass Ctrl-C on.
+  await new Promise((resolve) => setTimeout(resolve, 60));
   server.kill("SIGTERM");
   expect(await server.exited).toBe(1);
+  expect(server.lines.at(-1)).toMatchObject({ msg: "ending at once" });
+});
+
+test("the copies of one Ctrl-C, as a terminal and npm send them, stop the server in order", async () => {
+  await using server = await ServerProcess.start();
+  for (let copies = 0; copies < 3; copies++) server.kill("SIGINT");
+  expect(await server.exited).toBe(0);
+  expect(server.lines.filter(({ msg }) => String(msg).startsWith("stopping"))).toHaveLength(1);
+});
+
+test("a signal before the server is ready abandons the start: a line, exit code 0, no lock left behind", async () => {
+  const dir = temporaryDirectory();
+  // A module that never ends loading, and says that it has begun.
+  writeFileSync(
+    join(dir, "slow.mjs"),
+    `import { writeFileSync } from "node:fs";
+     writeFileSync(${JSON.stringify(join(dir, "loading"))}, "");
+     await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+     export default { topics: ">", handle() {} };`,
+  );
+  writeFileSync(join(dir, "esc.yaml"), "handlers: [./slow.mjs]\n");
+  const ended = await ServerProcess.start({
+    dataDir: dir,
+    args: ["--config", join(dir, "esc.yaml")],
+    onSpawn: (child) => {
+      const timer = setInterval(() => {
+        if (!existsSync(join(dir, "loading"))) return;
+        clearInterval(timer);
+        child.kill("SIGTERM");
+      }, 10);
+    },
+  }).then(
+    () => "started",
+    (error: Error) => error.message,
+  );
+  expect(ended).toMatch(/ended with 0 before it was ready.*the start is abandoned.*stopped before it was ready/s);
+  expect(existsSync(join(dir, "LOCK"))).toBe(false);
 });
 
 test("a handler that hangs does not keep the server from stopping within its grace; its event is taken up after the next start", async () => {
@@ -161,20 +199,23 @@ test("an idle server uses under one hundredth of a core", async () => {
   expect(used / ((performance.now() - started) / 1_000)).toBeLessThan(0.01);
 });
 
-test("a server out of file descriptors refuses connections and goes on once there are some", async () => {
+test("a server out of file descriptors refuses connections, counts each, says so once, and goes on once there are some", async () => {
   await using server = await ServerProcess.start();
-  // What it has open now, and a few more.
+  // What it has open now, those that it keeps for its log, and a few more.
   const open = readdirSync(`/proc/${server.child.pid}/fd`).length;
-  const limited = spawnSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${open + 8}`]);
+  const limited = spawnSync("prlimit", ["--pid", String(server.child.pid), `--nofile=${open + 40}:`]);
   expect(limited.status).toBe(0);
   const sockets: Socket[] = [];
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 60; i++) {
     const socket = await connect(server.tcpPort);
     socket.on("error", () => undefined);
     sockets.push(socket);
   }
+  const full = await server.statsWhen((s) => s.connections.opened + s.connections.refused === 60);
+  expect(full.connections.opened + full.connections.refused).toBe(60);
+  expect(full.connections.refused).toBeGreaterThan(10);
   for (const socket of sockets) socket.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await server.statsWhen((s) => s.connections.open === 0);
   const socket = await connect(server.tcpPort);
   const answers = new Answers(socket);
   await writeAll(socket, plainFrame(2 | ACK, "a", "b"));
@@ -182,6 +223,8 @@ test("a server out of file descriptors refuses connections and goes on once ther
   await finish(socket);
   expect((await server.stats()).accepted).toBe(1);
   expect(await server.stop()).toBe(0);
+  const lines = server.lines.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith("connections are"));
+  expect(lines).toEqual([expect.stringContaining("refused: of"), expect.stringContaining("taken again")]);
 });
 
 test("esc log cat into a reader that has enough ends quietly", async () => {
@@ -214,6 +257,30 @@ test("the command line: help everywhere, unknown words are wrong usage with exit
   for (const args of [["strat"], ["log", "look", "."], ["start", "--cofnig", "x"], []]) {
     const { code } = await esc(...args);
     expect([args.join(" "), code]).toEqual([args.join(" "), 2]);
+  }
+  for (const args of [
+    ["start", "--config", "a.yaml", "--config", "b.yaml"],
+    ["start", "--config="],
+    ["start", "--config"],
+    ["send", "--topic", "a", "--topic", "b"],
+    ["log", "cat", temporaryDirectory(), "--topic", "a.>.b"],
+    ["log", "cat", temporaryDirectory(), "--topic="],
+    ["log", "cat", temporaryDirectory(), "--lane", "batch", "--lane", "realtime"],
+  ]) {
+    const { code, stderr } = await esc(...args);
+    expect([args.join(" "), code, /\n\s+at |TypeError/.test(stderr)]).toEqual([args.join(" "), 2, false]);
+  }
+  // A number is a file's name like any other.
+  for (const args of [
+    ["start", "--config", "7"],
+    ["config", "check", "7"],
+  ]) {
+    const { code, stderr } = await esc(...args);
+    expect([args.join(" "), code, stderr]).toEqual([
+      args.join(" "),
+      1,
+      expect.stringContaining("7: there is no such file"),
+    ]);
   }
   expect((await esc("strat")).stderr).toContain("Did you mean start?");
   expect((await esc("log", "verify", "/nowhere/at/all")).code).toBe(1);

@@ -39,6 +39,8 @@ export interface LogStats {
   /** Places that the last start found damaged, and events that it found missing between segments. */
   readonly damagedPlaces: number;
   readonly missingEvents: number;
+  /** Events in the ring that the log could not take before the server stopped: lost, whether they were handled or not. */
+  readonly lostAtStop: number;
   /** What retention deleted since the start. */
   readonly deletedSegments: number;
   readonly deletedEvents: number;
@@ -87,6 +89,11 @@ export class LogUpkeep {
   /** What the log's thread says of a log. */
   setState(log: string, state: LogState["kind"], error: string): void {
     this.#logs[log] = { ...(this.#logs[log] as LogStats), state, error: state === "writing" ? undefined : error };
+  }
+
+  /** Events that a log's ring still held when its thread had ended. */
+  setLost(log: string, events: number): void {
+    this.#logs[log] = { ...(this.#logs[log] as LogStats), lostAtStop: events };
   }
 
   #round(): void {
@@ -164,6 +171,7 @@ function atStart({ segments, bytes, firstSequence, damage, missing }: Recovery):
     firstSequence,
     damagedPlaces: damage.length,
     missingEvents: missing.reduce((sum, { from, to }) => sum + to - from + 1, 0),
+    lostAtStop: 0,
     deletedSegments: 0,
     deletedEvents: 0,
     deletedBytes: 0,

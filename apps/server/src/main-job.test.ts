@@ -59,7 +59,7 @@ test("acknowledged transactional events are never dropped, however slow the hand
   expect(JSON.parse(sent.stdout)).toMatchObject({ sent: 200_000, acked: 200_000, refused: {} });
   const stats = await server.statsWhen((s) => s.processed === 200_000, 60_000);
   expect(stats).toMatchObject({ accepted: 200_000, stored: 200_000, processed: 200_000, deadLettered: 0 });
-  expect(Object.values(stats.dropped)).toEqual([0, 0, 0, 0, 0]);
+  expect(Object.values(stats.dropped).every((count) => count === 0)).toBe(true);
 }, 120_000);
 
 /** The sender does up to four million events a second; this handler takes 30 µs for each. */

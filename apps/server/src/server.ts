@@ -2,7 +2,7 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
-import { LANE_NAMES } from "@esc/events";
+import { EscError, LANE_NAMES } from "@esc/events";
 import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
 import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
 import type { Logger } from "pino";
@@ -11,6 +11,8 @@ import { createAlerts } from "./alerts.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Config } from "./config/schema.ts";
 import { readTopics } from "./config/topics-file.ts";
+import { Grace } from "./grace.ts";
+import { hostPort } from "./host-port.ts";
 import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
 import { LaneRings } from "./lane-rings.ts";
@@ -40,6 +42,9 @@ export interface Addresses {
   readonly http: string | undefined;
 }
 
+/** Shares of the grace that are kept for what comes after a step of stopping; see {@link Server.stop}. */
+const KEEP = { quiet: 0.75, drained: 0.4, lanes: 0.3, logDrained: 0.15, log: 0.1, cut: 0.05 } as const;
+
 type Phase = "starting" | "ready" | "draining" | "stopped";
 
 export class Server {
@@ -65,17 +70,35 @@ export class Server {
     this.#logger = options.logger;
   }
 
+  get phase(): Phase {
+    return this.#phase;
+  }
+
   /**
    * Starts everything; resolves once events are taken.
-   * @throws EscError with what to change: `ESC_BIND_FAILED`, `ESC_DATA_DIR_LOCKED`, `ESC_HANDLER_LOAD`, `ESC_CONFIG_INVALID`, …
+   * @param signal abandons the start; nothing is left running or locked then.
+   * @throws EscError with what to change: `ESC_BIND_FAILED`, `ESC_DATA_DIR_LOCKED`, `ESC_HANDLER_LOAD`, `ESC_CONFIG_INVALID`, …;
+   *   `ESC_START_ABANDONED`.
    */
-  async start(): Promise<Addresses> {
+  async start(signal?: AbortSignal): Promise<Addresses> {
     for (const warning of this.#options.loaded.warnings) this.#logger.warn(warning);
+    const abandoned = Promise.withResolvers<never>();
+    abandoned.promise.catch(() => undefined);
+    const onAbort = () => abandoned.reject(new EscError("ESC_START_ABANDONED", "The start was abandoned."));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
     try {
-      return await this.#start();
+      const addresses = await Promise.race([this.#start(), abandoned.promise]);
+      this.#phase = "ready";
+      this.#upkeep?.start();
+      return addresses;
     } catch (error) {
+      // What of the start is still under way makes nothing new from now on.
+      this.#phase = "stopped";
       await this.#abandon();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -126,14 +149,12 @@ export class Server {
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
-    upkeep.start();
-    this.#phase = "ready";
-    if (http !== undefined) announceHttp(config.storage.path, `${config.http.host}:${http}`);
+    if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
-      tcp: ports.tcp === undefined ? undefined : `${tcp.host}:${ports.tcp}`,
-      udp: ports.udp === undefined ? undefined : `${udp.host}:${ports.udp}`,
-      http: http === undefined ? undefined : `${config.http.host}:${http}`,
+      tcp: ports.tcp === undefined ? undefined : hostPort(tcp.host, ports.tcp),
+      udp: ports.udp === undefined ? undefined : hostPort(udp.host, ports.udp),
+      http: http === undefined ? undefined : hostPort(config.http.host, http),
     };
   }
 
@@ -163,18 +184,19 @@ export class Server {
   }
 
   /**
-   * Stops: accept no more, drain the lanes, sync, close. What the grace is too short for stays in the log and is taken
-   * up after the next start.
+   * Stops: accept no more, drain the lanes, sync, close; all of it within `shutdown.grace_ms`. What the grace is too short
+   * to process stays in the log and is taken up after the next start.
+   * @returns by log, the events that it could not take any more, as on a full disk: they are lost.
    */
-  async stop(): Promise<void> {
-    if (this.#phase !== "ready") return;
+  async stop(): Promise<Readonly<Record<string, number>>> {
+    if (this.#phase !== "ready") return {};
     this.#phase = "draining";
     const pipeline = this.#pipeline as Pipeline;
-    const graceMs = this.#config.shutdown.grace_ms;
+    const grace = new Grace(this.#config.shutdown.grace_ms);
     const ingest = this.#ingest as WorkerThread;
-    await this.#upkeep?.stop();
+    await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
     ingest.order({ type: "stop" });
-    await within(ingest.quiet, graceMs / 4);
+    await grace.within(ingest.quiet, KEEP.quiet);
     const wakeLanes = () => {
       for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
     };
@@ -183,30 +205,56 @@ export class Server {
     lanes.stopping();
     wakeLanes();
     const lanesDone = lanes.done;
-    if (!(await within(lanesDone, graceMs / 2))) {
+    if (!(await grace.within(lanesDone, KEEP.drained))) {
       pipeline.modes.lanes.value = "stop";
       wakeLanes();
-      const inTime = await within(lanesDone, graceMs / 4);
-      this.#logger.warn(
-        "the grace was too short to process all; the rest is in the log and is taken up after the next start",
-      );
+      const inTime = await grace.within(lanesDone, KEEP.lanes);
+      this.#logger.warn("the grace was too short to process all; what is in the log is taken up after the next start");
       if (!inTime) await lanes.terminate();
     }
-    pipeline.modes.log.value = "drain";
-    pipeline.parker("log").unpark();
-    const log = this.#log as WorkerThread;
-    if (!(await within(log.done, Math.max(graceMs, 1_000)))) {
-      this.#logger.error("the log could not be written to its end; what is missing was not acknowledged");
-      await log.terminate();
-    }
-    ingest.order({ type: "close", graceMs: Math.min(1_000, graceMs / 4) });
-    if (!(await within(ingest.done, graceMs / 2 + 1_000))) await ingest.terminate();
-    await this.#alerts?.close(Math.min(1_000, graceMs / 4));
+    await this.#stopLog(pipeline, grace);
+    const lost = this.#lostEvents(pipeline);
+    ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
+    if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
+    await this.#alerts?.close(grace.leftMs(0));
     await this.#http?.close();
     withdrawHttp(this.#config.storage.path);
     this.#book?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
     this.#phase = "stopped";
+    return lost;
+  }
+
+  async #stopLog(pipeline: Pipeline, grace: Grace): Promise<void> {
+    const log = this.#log as WorkerThread;
+    pipeline.modes.log.value = "drain";
+    pipeline.parker("log").unpark();
+    if (await grace.within(log.done, KEEP.logDrained)) return;
+    pipeline.modes.log.value = "stop";
+    pipeline.parker("log").unpark();
+    if (!(await grace.within(log.done, KEEP.log))) await log.terminate();
+  }
+
+  /** What is in the rings and will be gone with them. Once the log's thread has ended. */
+  #lostEvents(pipeline: Pipeline): Record<string, number> {
+    const lost: Record<string, number> = {};
+    for (const [name, ring] of Object.entries(pipeline.rings)) {
+      const from = ring.durableSequence;
+      const events = ring.publishedSequence - from;
+      if (events <= 0) continue;
+      lost[name] = events;
+      this.#upkeep?.setLost(name, events);
+      const why = this.#upkeep?.stats[name]?.error ?? "the log could not be written to its end in time";
+      this.#logger.error(
+        { lane: name, lostAtStop: events, firstSequence: from, reason: why },
+        "lost at stop: these events were accepted, not acknowledged, and could not be made durable",
+      );
+    }
+    return lost;
+  }
+
+  #goOnUnlessAbandoned(): void {
+    if (this.#phase === "stopped") throw new EscError("ESC_START_ABANDONED", "The start was abandoned.");
   }
 
   #admin(): AdminParts | undefined {
@@ -264,6 +312,7 @@ export class Server {
   }
 
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
+    this.#goOnUnlessAbandoned();
     return new WorkerThread({
       entry,
       name,
@@ -308,15 +357,4 @@ function damageText({ damagedPlaces, missingEvents }: LogStats): string | undefi
     ...(missingEvents > 0 ? [`${missingEvents} events missing`] : []),
   ];
   return parts.length === 0 ? undefined : `${parts.join(", ")}; see esc log verify, appending goes on behind`;
-}
-
-/** Whether the promise is done within a time. */
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  const inTime = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return inTime;
 }

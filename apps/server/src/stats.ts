@@ -87,6 +87,7 @@ export interface Stats {
     readonly opened: number;
     readonly refused: number;
     readonly stalled: number;
+    readonly shed: number;
   };
   readonly datagrams: number;
   readonly topics: number;
@@ -194,6 +195,7 @@ export function readStats(
       opened,
       refused: ingest.value("connections.refused"),
       stalled: ingest.value("connections.stalled"),
+      shed: ingest.value("connections.shed"),
     },
     datagrams: ingest.value("datagrams"),
     topics: topics.topics,
@@ -311,11 +313,16 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     counter("esc_frames_refused_total", "Frames refused, by reason.", byReason(stats.refused)),
     counter("esc_received_bytes_total", "Bytes of frames taken.", [{ value: stats.bytesReceived }]),
     counter("esc_connections_opened_total", "TCP connections accepted.", [{ value: stats.connections.opened }]),
-    counter("esc_connections_refused_total", "TCP connections closed at once, over the limit.", [
-      { value: stats.connections.refused },
-    ]),
-    counter("esc_connections_stalled_total", "TCP connections ended inside a frame that got no further.", [
+    counter(
+      "esc_connections_refused_total",
+      "TCP connections closed at once: over the limit, or no file descriptors.",
+      [{ value: stats.connections.refused }],
+    ),
+    counter("esc_connections_stalled_total", "TCP connections ended because a frame did not end in time.", [
       { value: stats.connections.stalled },
+    ]),
+    counter("esc_connections_shed_total", "TCP connections ended for the room that unfinished frames took.", [
+      { value: stats.connections.shed },
     ]),
     gauge("esc_connections", "Open TCP connections.", [{ value: stats.connections.open }]),
     counter("esc_datagrams_total", "UDP datagrams received.", [{ value: stats.datagrams }]),
@@ -381,6 +388,11 @@ function logFamilies(logs: Stats["logs"], counter: MakeFamily, gauge: MakeFamily
       "esc_log_retention_held_back",
       "1 when the log exceeds a limit for a consumer's sake, else 0.",
       byLog((log) => Number(log.heldBack)),
+    ),
+    counter(
+      "esc_log_lost_at_stop_events_total",
+      "Events that the log could not take before the server stopped.",
+      byLog((log) => log.lostAtStop),
     ),
     counter(
       "esc_log_deleted_events_total",

@@ -6,9 +6,9 @@
  */
 import { randomInt } from "node:crypto";
 import type net from "node:net";
-import { parseArgs } from "node:util";
 import { LANE_NAMES } from "@esc/events";
 import { checkLog, findLogs, LogReader, logDirectory } from "@esc/storage";
+import { commandLine } from "@esc/tooling/script";
 import { Answers, connect, plainFrame, seeded } from "../src/testing/plain-frames.fixture.ts";
 import { ServerProcess } from "../src/testing/server-process.fixture.ts";
 
@@ -16,11 +16,12 @@ const ACK = 0x20;
 const CONNECTIONS = 4;
 const MOST_EVENTS = 20_000;
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Kills a server with SIGKILL under acknowledged load, and looks for every acknowledged event afterwards.",
   options: {
-    rounds: { type: "string", default: "200" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    seconds: { type: "string", default: "3600" },
+    rounds: { type: "string", default: "200", help: "Kills" },
+    seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
+    seconds: { type: "string", default: "3600", help: "No further round after so long" },
   },
 });
 const rounds = Number(values.rounds);

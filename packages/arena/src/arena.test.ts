@@ -58,6 +58,13 @@ test.each([
   expect(codeOf(mistake)).toBe(code);
 });
 
+test("a region that may be there already is found, or cut; one of another length is not the same", () => {
+  const arena = Arena.create({ bytes: 1_000 });
+  const first = arena.ensure("scratch", 100);
+  expect(arena.ensure("scratch", 100)).toEqual(first);
+  expect(codeOf(() => arena.ensure("scratch", 200))).toBe("ESC_ARENA_REGION_EXISTS");
+});
+
 test("a name is given once", () => {
   const arena = Arena.create({ bytes: 1_000 });
   arena.allocate("a", 1);

@@ -171,6 +171,21 @@ export class Arena {
   }
 
   /**
+   * The region of that name, cut where there is none yet: for what a thread needs that may follow one which has ended.
+   * Threads that ask at the same time for the same name must agree on whose it is by other means.
+   * @throws ArenaError `ESC_ARENA_REGION_EXISTS` when there is one of another length; what {@link allocate} throws.
+   */
+  ensure(name: string, bytes: number, alignment: number = DEFAULT_ALIGN): Region {
+    const found = this.#find(name);
+    if (found === undefined) return this.allocate(name, bytes, alignment);
+    if (found.byteLength === bytes) return found;
+    throw new ArenaError(
+      "ESC_ARENA_REGION_EXISTS",
+      `The arena has a region "${name}" of ${found.byteLength} bytes, not ${bytes}.`,
+    );
+  }
+
+  /**
    * Finds a region that any thread has cut.
    * @throws ArenaError `ESC_ARENA_REGION_UNKNOWN` when there is none of that name.
    */

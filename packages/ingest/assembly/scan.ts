@@ -46,7 +46,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
-import { sealRecord, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
+import { sealStamped, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
   publishedSequence, tryClaim,
@@ -104,6 +104,13 @@ const AGAIN: u32 = 3;
 @inline
 function lane(context: usize, index: u32): usize {
   return context + LANE + <usize>index * LANE_BYTES;
+}
+
+/** Whether the frame at `p`, of which there are `left` bytes, is known to ask for an acknowledgement: its sender is told. */
+// @ts-ignore: decorator
+@inline
+function asks(p: usize, left: u32): bool {
+  return left > FRAME_LENGTH_BYTES && (load<u8>(p + FRAME_LENGTH_BYTES) & CONTROL_ACK) != 0;
 }
 
 /** Notes a frame that comes into no lane; the caller left room for it. Counted at the end, when it is sure to be taken. */
@@ -292,8 +299,10 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
     }
     const length = loadU32BE(p);
     if (length > maxFrame) {
+      if (left == FRAME_LENGTH_BYTES && !whole) break;
       frames++;
       refuse(context, frames, REFUSED_TOO_LARGE);
+      if (asks(p, left)) lastAck = frames;
       status = TOO_LONG;
       p = end;
       break;
@@ -302,6 +311,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
       if (!whole) break;
       frames++;
       refuse(context, frames, REFUSED_TRUNCATED);
+      if (asks(p, left)) lastAck = frames;
       p = end;
       break;
     }
@@ -447,7 +457,7 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
   const source = load<u32>(context + SOURCE);
   for (let i: u32 = 0; i < LANES; i++) {
     const at = lane(context, i);
-    toTail(at);
+    toTail(at); // the plan has moved it
     store<u32>(at + STAMP, stampRegister(load<u64>(at + SEQUENCE), timeNs, crcTable));
   }
   for (let i: u32 = 0; i < planned; i++) {
@@ -473,7 +483,10 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     const sequence = load<u64>(at + SEQUENCE);
     const flags = source | (load<u8>(frame + FRAME_LENGTH_BYTES) & CONTROL_ID ? FLAG_ID : 0);
     if ((<u32>sequence & 255) == 0) store<u32>(at + STAMP, stampRegister(sequence, timeNs, crcTable));
-    sealRecord(record, recordLength, load<u32>(at + STAMP), sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags, crcTable);
+    sealStamped(
+      record, recordLength, load<u32>(at + STAMP), sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags,
+      crcTable,
+    );
     store<u64>(at + SEQUENCE, sequence + 1);
   }
   const counters = <usize>load<u32>(context + COUNTERS);

@@ -1,19 +1,56 @@
-/** A chunk of frames into a lane: our kernel against the same steps in plain TypeScript. */
+/** Chunks of frames into lanes and out of them: our kernel, and for usual frames the same steps in plain TypeScript. */
 import { crc32 } from "node:zlib";
-import { encodeFrame } from "@esc/events";
-import { bench, run, summary } from "mitata";
+import { encodeFrame, LANE_NAMES, type Priority } from "@esc/events";
+import { inRounds, line, machine, type Way } from "@esc/tooling/rounds";
 import { IngestRig } from "../src/ingest-rig.fixture.ts";
 
 const FRAMES = 1_000;
-const frame = encodeFrame({ topic: "order.created", payload: Buffer.alloc(32, "x"), priority: 2 });
-const chunk = Buffer.concat(Array.from({ length: FRAMES }, () => frame));
-const rig = new IngestRig({ capacityBytes: 1 << 20 });
-const { input, tcp, consumers } = rig;
-input.readView.set(chunk);
+
+/** A scan of the chunk, and every lane emptied. */
+function ours(frames: readonly Uint8Array[]): Way {
+  const { input, tcp, consumers } = new IngestRig({ capacityBytes: 1 << 20 });
+  const bytes = Buffer.concat(frames);
+  input.readView.set(bytes);
+  return {
+    name: "ours",
+    things: frames.length,
+    run: (times) => {
+      for (let i = 0; i < times; i++) {
+        tcp.scan(input.readStart, input.readStart + bytes.length, false);
+        if (tcp.taken !== bytes.length) throw new Error(`The scan took ${tcp.taken} bytes of ${bytes.length}.`);
+        for (const name of LANE_NAMES) {
+          const consumer = consumers[name];
+          while (consumer.next(1 << 20) > 0) consumer.release(consumer.runEnd, consumer.runRecords);
+        }
+      }
+      return 0;
+    },
+  };
+}
+
+/** A number below `end`, the same in every run. */
+function pick(i: number, end: number): number {
+  return ((Math.imul(i + 1, 0x9e3779b1) >>> 16) * end) >>> 16;
+}
+
+const usual = Array.from({ length: FRAMES }, () => framed(32));
+const mixed = Array.from({ length: FRAMES }, (_, i) =>
+  encodeFrame({
+    topic: `${["order.created.", "device.", "sensor.room."][pick(i, 3)]}${pick(i + 7, 40)}`,
+    payload: Buffer.alloc(pick(i + 13, 120), "x"),
+    priority: pick(i + 29, 5) as Priority,
+    id: pick(i + 31, 4) === 0 ? Buffer.alloc(16, i) : undefined,
+  }),
+);
+
+function framed(payloadBytes: number, crc = false): Uint8Array {
+  return encodeFrame({ topic: "order.created", payload: Buffer.alloc(payloadBytes, "x"), priority: 2, crc });
+}
 
 /** Check, hash, look up, copy, CRC: what the kernel does, frame by frame on a DataView. */
 const target = Buffer.alloc(1 << 20);
 const topics = new Map<number, number>();
+const chunk = Buffer.concat(usual);
 function plain(): number {
   let at = 0;
   let to = 0;
@@ -32,13 +69,26 @@ function plain(): number {
   return to;
 }
 
-summary(() => {
-  bench(`@esc/ingest: ${FRAMES} frames of 52 bytes into a lane and out`, () => {
-    tcp.scan(input.readStart, input.readStart + chunk.length, false);
-    while (consumers.transactional.next(1 << 20) > 0) {
-      consumers.transactional.release(consumers.transactional.runEnd, consumers.transactional.runRecords);
-    }
-  }).baseline(true);
-  bench(`the same steps in plain TypeScript with zlib.crc32`, plain);
-});
-await run();
+console.log(machine());
+console.log(
+  "ns a frame into a lane and out, least / median\n\n| frames | ours | plain TypeScript with zlib.crc32 | ratio |\n|---|---|---|---|",
+);
+const steps: Way = {
+  name: "plain",
+  things: FRAMES,
+  run: (times) => {
+    let sum = 0;
+    for (let i = 0; i < times; i++) sum ^= plain();
+    return sum;
+  },
+};
+console.log(line("52 bytes", inRounds([ours(usual), steps])));
+console.log("\n| frames | ours |\n|---|---|");
+const others: [string, readonly Uint8Array[]][] = [
+  ["52 bytes and a CRC", usual.map(() => framed(32, true))],
+  ["no payload", usual.map(() => framed(0))],
+  ["256 bytes of payload", usual.slice(0, 700).map(() => framed(256))],
+  ["1 KiB of payload", usual.slice(0, 200).map(() => framed(1_024))],
+  ["topics, lengths, lanes and ids mixed", mixed],
+];
+for (const [label, frames] of others) console.log(line(label, inRounds([ours(frames)])));

@@ -5,6 +5,7 @@
 import { AnswerKind, encodeAnswer, refusalText } from "@esc/events";
 import { type FrameScanner, type InputArea, ScanStatus } from "./frame-scanner.ts";
 import type { LaneGate } from "./lane-gate.ts";
+import type { PartialFrame, PartialFrames } from "./partial-frames.ts";
 import { PendingAcks } from "./pending-acks.ts";
 
 /** What a connection needs of its socket. */
@@ -15,8 +16,10 @@ export interface ConnectionSocket {
   readonly waitingBytes: number;
   /** Sends what waits, then ends. */
   end(): void;
-  /** As {@link end}, for a client whose bytes can't be understood any more: they are read and thrown away for a while. */
+  /** As {@link end}, for a client that may still be sending: its bytes are read and thrown away for a while. */
   cutOff(): void;
+  /** Ends at once, with a reset: how a client that gets no answers sees that not all of what it sent was taken. */
+  reset(): void;
   pause(): void;
   resume(): void;
 }
@@ -28,6 +31,10 @@ export interface ConnectionOptions {
   readonly gate: LaneGate;
   /** Answers that may wait for a client that doesn't read them, in bytes; then its frames aren't read either. */
   readonly answerBytes: number;
+  /** What all connections hold of unfinished frames. */
+  readonly partials: PartialFrames;
+  /** Milliseconds from any start, never going back. */
+  readonly now: () => number;
 }
 
 /** Small enough for ten thousand connections, large enough for what is left of usual frames. */
@@ -35,18 +42,30 @@ const CARRY_BYTES = 1_024;
 /** A carry that a large frame made grow is given back when it is empty. */
 const KEEP_CARRY_BYTES = 16_384;
 
-export class Connection {
+const NOTHING = Buffer.alloc(0);
+
+export class Connection implements PartialFrame {
   readonly #socket: ConnectionSocket;
   readonly #scanner: FrameScanner;
   readonly #input: InputArea;
   readonly #gate: LaneGate;
   readonly #answerBytes: number;
+  readonly #partials: PartialFrames;
+  readonly #now: () => number;
   readonly #pending = new PendingAcks();
   #carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
   #carried = 0;
   /** Bytes that the frame at the carry's start has in all; 0 when that isn't known yet. */
   #frameBytes = 0;
   #frames = 0;
+  /** The unfinished frame's number, its time and the bytes that were said to be held for it; 0 for no frame. */
+  #partialFrame = 0;
+  #partialSince = 0;
+  #heldBytes = 0;
+  /** Position behind this connection's last record so far in each lane, -1 without one: what an acknowledgement covers. */
+  #realtimeEnd = -1;
+  #transactionalEnd = -1;
+  #batchEnd = -1;
   #asked = false;
   #blocked = false;
   #choked = false;
@@ -60,6 +79,8 @@ export class Connection {
     this.#input = options.input;
     this.#gate = options.gate;
     this.#answerBytes = options.answerBytes;
+    this.#partials = options.partials;
+    this.#now = options.now;
   }
 
   /** Whether a lane is full and what was read must wait. */
@@ -77,6 +98,14 @@ export class Connection {
     return this.#carried > 0 && !this.#blocked;
   }
 
+  /**
+   * Milliseconds since the unfinished frame's first byte, without those in which it was us who read no further; 0 when
+   * there is none.
+   */
+  get frameAgeMs(): number {
+    return this.midFrame && !this.#choked ? this.#now() - this.#partialSince : 0;
+  }
+
   /** Whether everything that was read is in the lanes and everything that was owed is written. */
   get settled(): boolean {
     return !this.#blocked && this.#pending.empty;
@@ -92,6 +121,7 @@ export class Connection {
     if (this.#carried > 0) {
       if (this.#blocked || this.#carried + length < this.#frameBytes) {
         this.#keep(readStart, readStart + length);
+        this.#account();
         return this.#flowing;
       }
       bytes.set(this.#carry.subarray(0, this.#carried), readStart - this.#carried);
@@ -99,7 +129,8 @@ export class Connection {
     const start = readStart - this.#carried;
     this.#carried = 0;
     this.#take(start, readStart + length);
-    if (!this.#pending.empty) this.settle(this.#gate.durable(0), this.#gate.durable(1), this.#gate.durable(2));
+    this.#settleNow();
+    this.#account();
     return this.#flowing;
   }
 
@@ -109,6 +140,13 @@ export class Connection {
     this.#ended = true;
     if (!this.#blocked) this.#takeCarry();
     this.#finishIfSettled();
+    this.#account();
+  }
+
+  /** Ends it because of its unfinished frame, which is refused. What is owed is still written. */
+  shed(): void {
+    this.#cut = true;
+    this.end();
   }
 
   /** There may be space in the lane that blocked. */
@@ -118,6 +156,7 @@ export class Connection {
     this.#takeCarry();
     if (this.#flowing && !this.#ended) this.#socket.resume();
     this.#finishIfSettled();
+    this.#account();
   }
 
   /** Lanes are durable up to these positions: writes the acknowledgement that is due. */
@@ -131,6 +170,7 @@ export class Connection {
   drained(): void {
     if (!this.#choked) return;
     this.#choked = false;
+    this.#partialSince = this.#now();
     if (this.#flowing && !this.#ended) this.#socket.resume();
   }
 
@@ -141,8 +181,9 @@ export class Connection {
   #finishIfSettled(): void {
     if (this.#ended && !this.#finished && this.settled) {
       this.#finished = true;
-      if (this.#cut) this.#socket.cutOff();
-      else this.#socket.end();
+      if (!this.#cut) this.#socket.end();
+      else if (this.#asked) this.#socket.cutOff();
+      else this.#socket.reset();
     }
   }
 
@@ -152,7 +193,14 @@ export class Connection {
     const start = this.#input.readStart - carried;
     this.#input.bytes.set(this.#carry.subarray(0, carried), start);
     this.#carried = 0;
+    this.#giveBackCarry();
     this.#take(start, this.#input.readStart);
+    this.#settleNow();
+  }
+
+  /** What is durable already needs no wake-up. */
+  #settleNow(): void {
+    if (!this.#pending.empty) this.settle(this.#gate.durable(0), this.#gate.durable(1), this.#gate.durable(2));
   }
 
   #take(start: number, end: number): void {
@@ -161,6 +209,9 @@ export class Connection {
     while (start < end) {
       const status = scanner.scan(start, end, this.#ended);
       start += scanner.taken;
+      this.#realtimeEnd = Math.max(this.#realtimeEnd, scanner.laneEnd(0));
+      this.#transactionalEnd = Math.max(this.#transactionalEnd, scanner.laneEnd(1));
+      this.#batchEnd = Math.max(this.#batchEnd, scanner.laneEnd(2));
       if (scanner.lastAck > 0) this.#asked = true;
       if (scanner.refused > 0 && this.#asked) this.#refuse();
       if (scanner.lastAck > 0) this.#owe();
@@ -181,17 +232,17 @@ export class Connection {
       }
     }
     if (start < end) this.#keep(start, end);
-    else if (this.#carry.length > KEEP_CARRY_BYTES) this.#carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+    else this.#giveBackCarry();
     if (this.#blocked) this.#socket.pause();
   }
 
+  /**
+   * "All frames up to n": those of earlier reads too, whether they asked or not. They may be in other lanes, and these may
+   * be far from their next sync.
+   */
   #owe(): void {
-    const scanner = this.#scanner;
-    const realtime = scanner.laneEnd(0);
-    const transactional = scanner.laneEnd(1);
-    const batch = scanner.laneEnd(2);
-    this.#pending.push(this.#frames + scanner.lastAck, realtime, transactional, batch);
-    this.#gate.awaitDurable(realtime, transactional, batch);
+    this.#pending.push(this.#frames + this.#scanner.lastAck, this.#realtimeEnd, this.#transactionalEnd, this.#batchEnd);
+    this.#gate.awaitDurable(this.#realtimeEnd, this.#transactionalEnd, this.#batchEnd);
   }
 
   #refuse(): void {
@@ -207,6 +258,7 @@ export class Connection {
     this.#ended = true;
     this.#cut = true;
     this.#carried = 0;
+    this.#carry = NOTHING;
     this.#finishIfSettled();
   }
 
@@ -218,9 +270,14 @@ export class Connection {
     }
   }
 
+  #giveBackCarry(): void {
+    if (this.#carry.length > KEEP_CARRY_BYTES) this.#carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+  }
+
   #keep(start: number, end: number): void {
     const length = end - start;
     const needed = this.#carried + length;
+    if (this.#carried === 0 && needed <= CARRY_BYTES) this.#giveBackCarry();
     if (needed > this.#carry.length) {
       // Doubles, but not beyond the frame that grows: a length that lies costs no more than the bytes that came.
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#frameBytes, 2 * needed + CARRY_BYTES)));
@@ -229,6 +286,19 @@ export class Connection {
     }
     this.#carry.set(this.#input.bytes.subarray(start, end), this.#carried);
     this.#carried = needed;
-    this.#frameBytes = needed >= 4 ? 4 + this.#carry.readUInt32BE(0) : 0;
+    this.#frameBytes = needed >= 4 ? this.#scanner.bytesToScan(this.#carry.readUInt32BE(0)) : 0;
+  }
+
+  /** Says what is held for an unfinished frame, where that has changed. Last: it may end this connection. */
+  #account(): void {
+    const frame = this.midFrame && !this.#ended ? this.#frames + 1 : 0;
+    const anew = frame !== this.#partialFrame;
+    if (anew && frame !== 0) this.#partialSince = this.#now();
+    this.#partialFrame = frame;
+    // What every connection has anyway doesn't count.
+    const bytes = frame !== 0 && this.#carry.length > CARRY_BYTES ? this.#carry.length : 0;
+    if (bytes === this.#heldBytes && (!anew || bytes === 0)) return;
+    this.#heldBytes = bytes;
+    this.#partials.hold(this, bytes, anew);
   }
 }

@@ -132,6 +132,11 @@ export class FrameScanner {
     return this.#kernel.scan(this.#context, start, end, whole ? 1 : 0, timeMs, (now - timeMs) * 1e6) as ScanStatus;
   }
 
+  /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */
+  bytesToScan(length: number): number {
+    return length > (this.#words[4] as number) ? 5 : 4 + length;
+  }
+
   /** Bytes that the last scan took. */
   get taken(): number {
     return this.#words[17] as number;

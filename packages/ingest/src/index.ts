@@ -1,4 +1,5 @@
 export { Connection, type ConnectionOptions, type ConnectionSocket } from "./connection.ts";
+export { DescriptorRoom } from "./descriptor-room.ts";
 export {
   FrameScanner,
   type FrameScannerOptions,
@@ -10,6 +11,7 @@ export {
 } from "./frame-scanner.ts";
 export { acceptedCounter, droppedCounter, INGEST_COUNTERS, refusedCounter } from "./ingest-counters.ts";
 export { LaneGate } from "./lane-gate.ts";
+export { type PartialFrame, PartialFrames } from "./partial-frames.ts";
 export { PendingAcks } from "./pending-acks.ts";
 export { TcpSource, type TcpSourceOptions, type TcpSourceParts } from "./tcp-source.ts";
 export { UdpSource, type UdpSourceOptions, type UdpSourceParts } from "./udp-source.ts";

@@ -14,6 +14,7 @@ export const INGEST_COUNTERS: readonly string[] = [
   "connections.closed",
   "connections.refused",
   "connections.stalled",
+  "connections.shed",
   "datagrams",
 ];
 

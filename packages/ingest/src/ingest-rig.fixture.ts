@@ -4,7 +4,15 @@ import { DATAGRAM_PRODUCER, type TopicOverride, TopicTable, WAITING_PRODUCER } f
 import { createCrcTable, LANE_NAMES, type LaneName, RecordOffset, Source } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
-import { Connection, type ConnectionSocket, FrameScanner, INGEST_COUNTERS, InputArea, LaneGate } from "./index.ts";
+import {
+  Connection,
+  type ConnectionSocket,
+  FrameScanner,
+  INGEST_COUNTERS,
+  InputArea,
+  LaneGate,
+  PartialFrames,
+} from "./index.ts";
 
 /** A record as the tests look at it. */
 export interface SeenRecord {
@@ -20,6 +28,8 @@ export interface RigOptions {
   readonly capacityBytes?: number;
   readonly maxFrameBytes?: number;
   readonly overrides?: readonly TopicOverride[];
+  /** For the unfinished frames of all connections. */
+  readonly partialFrameBytes?: number;
 }
 
 export class IngestRig {
@@ -32,9 +42,22 @@ export class IngestRig {
   readonly parker: Parker;
   readonly tcp: FrameScanner;
   readonly udp: FrameScanner;
+  readonly partials: PartialFrames;
+  /** The connections' clock. */
+  readonly clock = { ms: 0 };
+  /** Connections that had to give way to others' unfinished frames. */
+  shed = 0;
 
-  constructor({ capacityBytes = 65_536, maxFrameBytes = 8_192, overrides = [] }: RigOptions = {}) {
+  constructor({
+    capacityBytes = 65_536,
+    maxFrameBytes = 8_192,
+    overrides = [],
+    partialFrameBytes = 1 << 20,
+  }: RigOptions = {}) {
     const { arena } = this;
+    this.partials = new PartialFrames(partialFrameBytes, () => {
+      this.shed++;
+    });
     createCrcTable(arena);
     const topics = TopicTable.create(arena, "topics", { overrides, maxTopics: 64 });
     const each = <T>(make: (lane: LaneName) => T) =>
@@ -52,7 +75,8 @@ export class IngestRig {
   }
 
   connection(socket: ConnectionSocket, answerBytes = 1 << 20): Connection {
-    return new Connection({ socket, scanner: this.tcp, input: this.input, gate: this.gate, answerBytes });
+    const { tcp: scanner, input, gate, partials, clock } = this;
+    return new Connection({ socket, scanner, input, gate, answerBytes, partials, now: () => clock.ms });
   }
 
   /** As the socket does it: bytes into the input area, then the call. */
@@ -93,6 +117,7 @@ export class FakeSocket implements ConnectionSocket {
   paused = false;
   ended = false;
   wasCutOff = false;
+  wasReset = false;
 
   write(bytes: Uint8Array): boolean {
     this.written.push(bytes);
@@ -105,6 +130,10 @@ export class FakeSocket implements ConnectionSocket {
 
   cutOff(): void {
     this.wasCutOff = true;
+  }
+
+  reset(): void {
+    this.wasReset = true;
   }
 
   pause(): void {

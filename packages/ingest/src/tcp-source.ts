@@ -2,21 +2,28 @@
 import net from "node:net";
 import type { CounterBlock } from "@esc/metrics";
 import { Connection, type ConnectionSocket } from "./connection.ts";
+import { DescriptorRoom } from "./descriptor-room.ts";
 import type { FrameScanner, InputArea } from "./frame-scanner.ts";
 import type { LaneGate } from "./lane-gate.ts";
+import { PartialFrames } from "./partial-frames.ts";
 
 export interface TcpSourceOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Connections at once; one more is closed at once and counted. */
+  /** Connections at once; one more is closed at once and counted, as is one that takes the last file descriptors. */
   readonly maxConnections: number;
-  /** A frame that has begun and gets no further for this long ends its connection; 0 waits for ever. */
+  /** A frame must end within this, from its first byte on, or its connection is ended; 0 waits for ever. */
   readonly frameTimeoutMs: number;
   /** A connection without a byte for this long is ended; 0 waits for ever. */
   readonly idleTimeoutMs: number;
   /** Answers that may wait for a client that doesn't read, in bytes. */
   readonly ackBufferBytes: number;
+  /**
+   * Unfinished frames of all connections together, in bytes; at least the longest frame. Beyond, the connection whose frame
+   * began first is ended.
+   */
+  readonly partialFrameBytes: number;
 }
 
 export interface TcpSourceParts {
@@ -24,17 +31,23 @@ export interface TcpSourceParts {
   readonly input: InputArea;
   readonly gate: LaneGate;
   readonly counters: CounterBlock<string>;
+  /** Told when connections begin to be refused for want of file descriptors, and when that is over. */
+  readonly onDescriptors?: (exhausted: boolean, limit: number) => void;
 }
 
 /** The part of a socket's handle that lets it be taken over with a buffer of ours. Not documented by Node. */
 interface HandleOwner {
-  _handle: unknown;
+  /** Its descriptor is -1 where the system has none. */
+  _handle: { readonly fd?: number } | null;
 }
 
 export class TcpSource {
   readonly #options: TcpSourceOptions;
   readonly #parts: TcpSourceParts;
   readonly #server: net.Server;
+  readonly #partials: PartialFrames;
+  readonly #descriptors = new DescriptorRoom();
+  #stallTimer: NodeJS.Timeout | undefined;
   readonly #connections = new Map<Connection, net.Socket>();
   /** Connections whose client is gone while they waited for a lane; bounded by `maxConnections` as the others are. */
   readonly #vanished = new Set<Connection>();
@@ -43,6 +56,7 @@ export class TcpSource {
   constructor(options: TcpSourceOptions, parts: TcpSourceParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#partials = new PartialFrames(options.partialFrameBytes, () => parts.counters.add("connections.shed"));
     this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
     this.#server.on("connection", (socket) => this.#accept(socket));
   }
@@ -54,8 +68,9 @@ export class TcpSource {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: 1_024 }, () => {
         this.#server.off("error", reject);
-        // A connection that the system could not hand over (no file descriptors left): refused, and the next may come.
+        // A connection that the system could not hand over: refused, and the next may come.
         this.#server.on("error", () => this.#parts.counters.add("connections.refused"));
+        this.#watchStalled();
         resolve((this.#server.address() as net.AddressInfo).port);
       });
     });
@@ -82,6 +97,8 @@ export class TcpSource {
   /** Accepts and reads no more. What was read goes into the lanes, what is owed is still answered by {@link wake}. */
   stopReading(): void {
     this.#closing = true;
+    // What is not read any more can't end in time.
+    clearInterval(this.#stallTimer);
     this.#server.close();
     for (const socket of this.#connections.values()) socket.pause();
   }
@@ -114,7 +131,8 @@ export class TcpSource {
   #accept(accepted: net.Socket): void {
     const { counters, input, scanner, gate } = this.#parts;
     // Counted here and not by the server's `maxConnections`: what is taken over below never closes in its eyes.
-    if (this.#closing || this.#connections.size >= this.#options.maxConnections) {
+    const full = this.#connections.size >= this.#options.maxConnections;
+    if (this.#closing || full || !this.#hasDescriptors(accepted)) {
       counters.add("connections.refused");
       accepted.destroy();
       return;
@@ -132,13 +150,15 @@ export class TcpSource {
         buffer: input.readView,
         callback: (length: number): boolean => this.#read(connection, length),
       },
-    } as net.SocketConstructorOpts);
+    } as unknown as net.SocketConstructorOpts);
     connection = new Connection({
       socket: new SocketFace(socket),
       scanner,
       input,
       gate,
       answerBytes: this.#options.ackBufferBytes,
+      partials: this.#partials,
+      now: () => performance.now(),
     });
     this.#connections.set(connection, socket);
     counters.add("connections.opened");
@@ -146,29 +166,44 @@ export class TcpSource {
     socket.resume();
   }
 
+  #hasDescriptors(accepted: net.Socket): boolean {
+    const descriptors = this.#descriptors;
+    const before = descriptors.exhausted;
+    const has = descriptors.take((accepted as unknown as HandleOwner)._handle?.fd ?? -1);
+    if (descriptors.exhausted !== before) this.#parts.onDescriptors?.(descriptors.exhausted, descriptors.limit);
+    return has;
+  }
+
   #read(connection: Connection | undefined, length: number): boolean {
     if (connection === undefined || this.#closing) return true;
     return connection.read(length);
   }
 
+  /** Looks now and then, not at silences: who sends a byte every second is never silent and never ends its frame. */
+  #watchStalled(): void {
+    const { frameTimeoutMs } = this.#options;
+    if (frameTimeoutMs === 0) return;
+    const lookMs = Math.min(MAX_STALL_LOOK_MS, Math.ceil(frameTimeoutMs / 4));
+    this.#stallTimer = setInterval(() => {
+      for (const connection of this.#connections.keys()) {
+        if (connection.frameAgeMs < frameTimeoutMs) continue;
+        this.#parts.counters.add("connections.stalled");
+        connection.shed();
+      }
+    }, lookMs);
+    this.#stallTimer.unref();
+  }
+
   #watch(connection: Connection, socket: net.Socket): void {
-    const { frameTimeoutMs, idleTimeoutMs } = this.#options;
+    const { idleTimeoutMs } = this.#options;
     const { counters } = this.#parts;
-    const shortest = Math.min(frameTimeoutMs || Number.POSITIVE_INFINITY, idleTimeoutMs || Number.POSITIVE_INFINITY);
-    if (Number.isFinite(shortest)) socket.setTimeout(shortest);
-    let idleMs = 0;
-    let bytesSeen = 0;
+    socket.setTimeout(idleTimeoutMs);
     socket.on("timeout", () => {
-      // The timer fires once per silence: it is set again, and silences add up until a byte comes.
-      socket.setTimeout(shortest);
-      idleMs = socket.bytesRead === bytesSeen ? idleMs + shortest : shortest;
-      bytesSeen = socket.bytesRead;
-      // A client that waits for a lane or an acknowledgement of ours isn't idle.
-      if (!connection.settled) return;
-      const stalled = connection.midFrame && frameTimeoutMs > 0 && idleMs >= frameTimeoutMs;
-      const idle = idleTimeoutMs > 0 && idleMs >= idleTimeoutMs;
-      if (!stalled && !idle) return;
-      if (stalled) counters.add("connections.stalled");
+      // The timer fires once per silence. A client that waits for a lane or an acknowledgement of ours isn't idle.
+      if (!connection.settled) {
+        socket.setTimeout(idleTimeoutMs);
+        return;
+      }
       connection.end();
       socket.destroySoon();
     });
@@ -192,6 +227,8 @@ export class TcpSource {
 
 /** How long a client that was cut off may go on sending before its connection is reset. */
 const LINGER_MS = 2_000;
+/** Between two looks for frames that are over their time, at most. */
+const MAX_STALL_LOOK_MS = 1_000;
 
 /** A socket as a connection sees it. */
 class SocketFace implements ConnectionSocket {
@@ -220,6 +257,10 @@ class SocketFace implements ConnectionSocket {
     this.#socket.resume();
     const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
     this.#socket.once("close", () => clearTimeout(timer));
+  }
+
+  reset(): void {
+    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
   }
 
   pause(): void {

@@ -2,6 +2,7 @@
 import dgram from "node:dgram";
 import type { CounterBlock } from "@esc/metrics";
 import { type FrameScanner, type InputArea, ScanStatus } from "./frame-scanner.ts";
+import { refusedCounter } from "./ingest-counters.ts";
 
 export interface UdpSourceOptions {
   readonly host: string;
@@ -52,6 +53,8 @@ export class UdpSource {
   #take(datagram: Buffer): void {
     const { counters, input, scanner } = this.#parts;
     counters.add("datagrams");
+    // It ends before its frame's length, and has nothing in it for the scan to refuse.
+    if (datagram.length === 0) counters.add(refusedCounter("truncated"));
     input.readView.set(datagram);
     let start = input.readStart;
     const end = start + datagram.length;

@@ -35,22 +35,29 @@ export function stampRegister(sequence: u64, timeNs: u64, crcTable: usize): u32 
   return crcWords(crcTable, sequence & ~<u64>255, timeNs, CRC_START);
 }
 
-/**
- * Writes the header of a record whose body is complete. The CRC, which covers all behind itself, goes on from the `stamp`
- * of its sequence and time.
- */
+/** `sealRecord` for who writes many records of the same time: `stamp` is the `stampRegister` of its sequence and time. */
 // @ts-ignore: decorator
 @inline
-export function sealRecord(
+export function sealStamped(
   record: usize, length: u32, stamp: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32,
   crcTable: usize,
 ): void {
-  store<u32>(record + RECORD_LENGTH, length);
   store<u64>(record + RECORD_SEQUENCE, sequence);
   store<u64>(record + RECORD_TIME, timeNs);
   store<u64>(record + RECORD_HASH, <u64>hash | (<u64>(topicLength | (priority << 16) | (flags << 24)) << 32));
   const start = stamp ^ crcFirstOf16(crcTable, <u32>sequence & 255);
   store<u32>(record + RECORD_CRC, ~crcOver(crcTable, record + RECORD_HASH, length - <u32>RECORD_HASH, start));
+  store<u32>(record + RECORD_LENGTH, length);
+}
+
+/** Writes the header of a record whose body is complete; the CRC covers all but itself and the length. */
+// @ts-ignore: decorator
+@inline
+export function sealRecord(
+  record: usize, length: u32, sequence: u64, timeNs: u64, hash: u32, topicLength: u32, priority: u32, flags: u32, crcTable: usize,
+): void {
+  const stamp = stampRegister(sequence, timeNs, crcTable);
+  sealStamped(record, length, stamp, sequence, timeNs, hash, topicLength, priority, flags, crcTable);
 }
 
 /**
@@ -91,7 +98,7 @@ export function append(
     }
     copyBytes(at, payload, payloadLength);
     const flags = source | (idBytes > 0 ? FLAG_ID : 0) | (metadataBytes > 0 ? FLAG_METADATA : 0);
-    sealRecord(record, length, stampRegister(sequence, timeNs, crcTable), sequence, timeNs, hashTopic(topic, topicLength), topicLength, priority, flags, crcTable);
+    sealRecord(record, length, sequence, timeNs, hashTopic(topic, topicLength), topicLength, priority, flags, crcTable);
     publish(ring, producer, tail, tail + bytes, sequence + 1);
     return 1;
   }
@@ -123,8 +130,7 @@ export function voidRecords(ring: usize, producer: u32, crcTable: usize, timeNs:
     }
     const record = addressOf(ring, at);
     memory.fill(record + RECORD_HEADER, 0, length - RECORD_HEADER);
-    const sequence = next - <u64>(count - i);
-    sealRecord(record, length, stampRegister(sequence, timeNs, crcTable), sequence, timeNs, hashTopic(record, 0), 0, 0, FLAG_TOMBSTONE, crcTable);
+    sealRecord(record, length, next - <u64>(count - i), timeNs, hashTopic(record, 0), 0, 0, FLAG_TOMBSTONE, crcTable);
     at += length;
   }
   publish(ring, producer, start, end, next);

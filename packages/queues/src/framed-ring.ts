@@ -1,6 +1,5 @@
 /** What `SpscRing` and `MpscRing` have in common: framed records and their readers. */
 import { threadId } from "node:worker_threads";
-import type { Region } from "@esc/arena";
 import { Ring } from "./ring.ts";
 import { RingReader } from "./ring-reader.ts";
 
@@ -30,19 +29,13 @@ export abstract class FramedRing extends Ring {
     const slot = this.kernel.addTap(this.address, threadId);
     if (slot < 0) throw this.noConsumers();
     try {
-      const copy = this.#copyRegion(slot);
+      // What an earlier reader at this slot has used already.
+      const copy = this.arena.ensure(`ring.${this.name}.copy.${slot}`, this.capacityBytes / 2);
       this.kernel.setCopy(this.address, slot, copy.address, copy.byteLength);
     } catch (error) {
       this.kernel.removeConsumer(this.address, slot);
       throw error;
     }
     return this.hand(new RingReader(this, slot, false));
-  }
-
-  /** Where the reader at a slot copies records to; what an earlier one there has used already. */
-  #copyRegion(slot: number): Region {
-    const name = `ring.${this.name}.copy.${slot}`;
-    const known = this.arena.regions().some((region) => region.name === name);
-    return known ? this.arena.region(name) : this.arena.allocate(name, this.capacityBytes / 2);
   }
 }

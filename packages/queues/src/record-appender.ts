@@ -1,5 +1,5 @@
 /** A producer that appends one record at a time, from bytes outside the arena. */
-import type { Arena } from "@esc/arena";
+import type { Arena, Region } from "@esc/arena";
 import {
   crcTable,
   EscError,
@@ -39,25 +39,14 @@ export class RecordAppender implements Disposable {
   readonly #maxRecordBytes: number;
 
   /** @internal `RecordRing.appender` makes them. */
-  constructor(
-    arena: Arena,
-    kernel: RingKernel,
-    ring: RecordRing,
-    producer: number,
-    scratchName: string,
-    { maxRecordBytes = ring.maxRecordBytes, reuse = false }: { maxRecordBytes?: number; reuse?: boolean },
-  ) {
-    const known = reuse && arena.regions().some(({ name }) => name === scratchName);
-    const region = known
-      ? arena.region(scratchName)
-      : arena.allocate(scratchName, Math.min(maxRecordBytes, ring.maxRecordBytes));
-    this.#maxRecordBytes = region.byteLength;
+  constructor(arena: Arena, kernel: RingKernel, ring: RecordRing, producer: number, scratch: Region) {
+    this.#maxRecordBytes = scratch.byteLength;
     this.#kernel = kernel;
     this.#ring = ring;
     this.#producer = producer;
     this.#crcTable = crcTable(arena).address;
-    this.#address = region.address;
-    this.#scratch = new Uint8Array(arena.memory.buffer, region.address, region.byteLength);
+    this.#address = scratch.address;
+    this.#scratch = new Uint8Array(arena.memory.buffer, scratch.address, scratch.byteLength);
   }
 
   /**

@@ -51,15 +51,14 @@ export class RecordRing extends Ring {
 
   /**
    * A producer that appends one record at a time. Use it on one thread.
-   * @param options `maxRecordBytes`: room for records up to this only, instead of all that the ring takes; `reuse`: take
-   *   over the scratch region of an appender whose thread has ended, where there is one.
+   * @param scratchName of the region that records are put together in; one that an earlier appender left is used again.
+   * @param options `maxRecordBytes`: room for records up to this instead of all that the ring takes.
    * @throws EscError `ESC_RING_PRODUCERS`.
    */
-  appender(
-    scratchName: string,
-    options: { readonly maxRecordBytes?: number; readonly reuse?: boolean } = {},
-  ): RecordAppender {
-    return this.hand(new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratchName, options));
+  appender(scratchName: string, options: { readonly maxRecordBytes?: number } = {}): RecordAppender {
+    const scratchBytes = Math.min(this.maxRecordBytes, options.maxRecordBytes ?? this.maxRecordBytes);
+    const scratch = this.arena.ensure(scratchName, scratchBytes);
+    return this.hand(new RecordAppender(this.arena, this.kernel, this, this.addProducer(), scratch));
   }
 
   /**

@@ -5,18 +5,18 @@
  *     pnpm --filter @esc/queues torture -- [--records 100000000] [--round 2000000] [--seed 1] [--seconds 3600] [--kind MpscRing]
  */
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { KINDS, type Kind, planRound } from "./plan.ts";
 import { runRound } from "./round.ts";
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((arg) => arg !== "--"),
+const values = commandLine({
+  about: "Sends records through every ring on real threads, and checks each one's sequence and bytes.",
   options: {
-    records: { type: "string", default: "100000000" },
-    round: { type: "string", default: "2000000" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    seconds: { type: "string", default: "3600" },
-    kind: { type: "string" },
+    records: { type: "string", default: "100000000", help: "Through each ring" },
+    round: { type: "string", default: "2000000", help: "Records of one round" },
+    seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
+    seconds: { type: "string", default: "3600", help: "No further round after so long" },
+    kind: { type: "string", help: `Only this ring: ${KINDS.join(", ")}` },
   },
 });
 const deadline = Date.now() + Number(values.seconds) * 1_000;

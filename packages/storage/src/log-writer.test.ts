@@ -44,10 +44,11 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
   const clock = { ms: 0 };
   const states: LogState["kind"][] = [];
   const log = SegmentedLog.open({ dir, segmentBytes: 1 << 20, fs });
+  const parker = Parker.create(arena, "parker");
   const writer = new LogWriter({
     lanes: [{ name: "lane", ring, log, sync: options.sync ?? "group" }],
     arenaBytes: new Uint8Array(arena.memory.buffer),
-    parker: Parker.create(arena, "parker"),
+    parker,
     groupBytes: options.groupBytes ?? 1 << 15,
     groupDelayMs: options.groupDelayMs ?? 0,
     syncIntervalMs: 100,
@@ -64,7 +65,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     using reader = new LogReader({ dir });
     return Array.from(reader, (view) => view.sequence);
   };
-  return { ring, writer, append, stored, disk, clock, states };
+  return { ring, writer, parker, append, stored, disk, clock, states };
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
@@ -197,4 +198,53 @@ test("a writer that is stopped leaves nothing unsynced that the ring had", () =>
   writer.run(() => true);
   expect(ring.durableSequence).toBe(11);
   expect(stored()).toEqual(upTo(10));
+});
+
+test("a full disk at the end: writing is tried until it is given up; what is lost stays behind the durable position", () => {
+  const { ring, writer, parker, append, stored, disk, clock, states } = lane();
+  append(3);
+  writer.step();
+  disk.full = true;
+  append(5);
+  let asked = 0;
+  // Space comes while the writer is told to stop, and goes again.
+  writer.run(
+    () => true,
+    () => {
+      asked++;
+      parker.unpark();
+      clock.ms += 1_000;
+      if (asked === 3) disk.full = false;
+      return asked > 100;
+    },
+  );
+  expect([stored(), ring.durableSequence, states]).toEqual([upTo(8), 9, ["waiting", "writing"]]);
+});
+
+test("a full disk at the end that stays full: it ends once it is given up, and says what it has not taken", () => {
+  const { ring, writer, parker, append, stored, disk, states } = lane();
+  append(3);
+  writer.step();
+  disk.full = true;
+  append(5);
+  let asked = 0;
+  writer.run(
+    () => true,
+    () => {
+      parker.unpark();
+      return ++asked > 4;
+    },
+  );
+  expect(asked).toBeGreaterThan(4);
+  expect([stored(), ring.durableSequence, ring.publishedSequence, states]).toEqual([upTo(3), 4, 9, ["waiting"]]);
+});
+
+test("space that comes right before the end is used: the last try doesn't wait for its second", () => {
+  const { ring, writer, append, stored, disk } = lane({ groupBytes: 400 });
+  disk.full = true;
+  append(50);
+  writer.step();
+  disk.full = false;
+  writer.run(() => true);
+  expect([stored(), ring.durableSequence]).toEqual([upTo(50), 51]);
 });

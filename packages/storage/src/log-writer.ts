@@ -79,16 +79,21 @@ export class LogWriter {
     return busy;
   }
 
-  /** Passes until `stopped` says so and all that can be written is durable. Blocks the thread. */
-  run(stopped: () => boolean): void {
+  /**
+   * Passes until `stopped` says so and all is durable. Blocks the thread. A lane whose writes fail is tried on until
+   * `givenUp`, at once unless given: what it has not taken by then is in the ring, behind its durable position, and lost
+   * with it. A lane whose sync failed is past trying.
+   */
+  run(stopped: () => boolean, givenUp: () => boolean = stopped): void {
     const { parker } = this.#options;
     for (;;) {
       if (this.step()) continue;
       const last = stopped();
-      if (last && !this.step()) break;
+      const final = last && givenUp();
+      if (last && !this.step() && (final || !this.#lanes.some((lane) => lane.waiting))) break;
       parker.prepare();
       // Once more after the announcement: what was published before it woke nobody.
-      if (this.step() || stopped() !== last) parker.cancel();
+      if (this.step() || stopped() !== last || (last && givenUp() !== final)) parker.cancel();
       else parker.park(Math.max(1, Math.min(IDLE_MS, ...this.#lanes.map((lane) => lane.dueInMs()))));
     }
     for (const lane of this.#lanes) lane.finish();
@@ -130,6 +135,11 @@ class LaneWriter {
     }
   }
 
+  /** Whether a write failed that may still succeed. */
+  get waiting(): boolean {
+    return this.#state.kind === "waiting";
+  }
+
   /** Milliseconds until there is something to do without anybody's wake-up. */
   dueInMs(): number {
     if (this.#state.kind === "failed") return IDLE_MS;
@@ -144,14 +154,23 @@ class LaneWriter {
     return this.#lane.sync === "interval" ? syncIntervalMs : groupDelayMs;
   }
 
-  /** The last sync, and the file closed. */
+  /** A last try where writes failed, the last sync, and the file closed. */
   finish(): void {
+    this.#attempt(() => {
+      if (this.waiting) while (this.#write());
+    });
+    this.#attempt(() => {
+      if (this.#written !== this.#durable && this.#state.kind !== "failed") this.#sync();
+    });
+    this.#lane.log.close();
+  }
+
+  #attempt(what: () => void): void {
     try {
-      if (this.#written !== this.#durable) this.#sync();
+      what();
     } catch (error) {
       this.#fault(error as EscError);
     }
-    this.#lane.log.close();
   }
 
   #write(): boolean {

@@ -6,12 +6,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { LogFollower } from "../src/index.ts";
 import { LiveLog } from "../src/live-log.fixture.ts";
 
-const { values } = parseArgs({
-  options: { events: { type: "string", default: "10000000" }, followers: { type: "string", default: "2" } },
+const values = commandLine({
+  about: "Followers beside a writer: each event must be seen exactly once and in order.",
+  options: {
+    events: { type: "string", default: "10000000", help: "To write and follow" },
+    followers: { type: "string", default: "2", help: "At once" },
+  },
 });
 const events = Number(values.events);
 const dir = mkdtempSync(join(tmpdir(), "esc-follow-"));

@@ -1,17 +1,17 @@
 /** Ctrl-C on a command that has something to tell at its end. */
+import { StopSignals } from "./stop-signals.ts";
 import { ExitCode } from "./usage-error.ts";
 
-/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
-const SAME_SIGNAL_MS = 400;
-
-/** The first signal ends the run in order, a second one at once. */
-export function onInterrupt(end: () => void, signals: readonly NodeJS.Signals[] = ["SIGINT"]): void {
-  let first: number | undefined;
-  const heard = () => {
-    if (first === undefined) {
-      first = performance.now();
+/** The first signal ends the run in order, one that comes after the answer to it at once. */
+export function onInterrupt(end: () => void, names: readonly NodeJS.Signals[] = ["SIGINT"]): void {
+  const signals = new StopSignals();
+  const hear = () => {
+    const heard = signals.hear();
+    if (heard === "first") {
+      process.stderr.write("interrupted: waiting for what is under way; once more ends at once\n");
+      signals.answered();
       end();
-    } else if (performance.now() - first > SAME_SIGNAL_MS) process.exit(ExitCode.incomplete);
+    } else if (heard === "again") process.exit(ExitCode.incomplete);
   };
-  for (const signal of signals) process.on(signal, heard);
+  for (const name of names) process.on(name, hear);
 }

@@ -1,6 +1,6 @@
 /** `esc log verify|stat|cat|groups DIR`: what a log on disk holds. Works on a running server's directory too: it only reads. */
 import { resolve } from "node:path";
-import { LANE_NAMES, TopicPattern } from "@esc/events";
+import { LANE_NAMES, patternProblem, TopicPattern } from "@esc/events";
 import {
   ConsumerGroups,
   checkLog,
@@ -61,6 +61,8 @@ export function registerLog(cli: CAC): void {
       });
       const run = { verify, stat, cat, groups }[action];
       if (run === undefined) throw new UsageError(`esc log ${action}: there is verify, stat, cat and groups.`);
+      const problem = topic === undefined ? undefined : patternProblem(topic);
+      if (problem !== undefined) throw new UsageError(`--topic "${topic}" is no topic pattern: ${problem}.`);
       const root = resolve(process.env.INIT_CWD ?? process.cwd(), String(dir));
       await run(ofLane(findLogs(root), options.lane), options, root);
     });

@@ -7,19 +7,21 @@ import { loadConfig } from "../config/load-config.ts";
 import type { Config } from "../config/schema.ts";
 import { DEFAULT_TOPICS_FILE } from "../config/topics-file.ts";
 import { type Addresses, Server } from "../server.ts";
-import { ExitCode } from "./usage-error.ts";
-
-/** Signals closer together than this are one: a terminal and the launcher both pass Ctrl-C on. */
-const SAME_SIGNAL_MS = 400;
+import { asWritten } from "./as-written.ts";
+import { banner } from "./banner.ts";
+import { StopSignals } from "./stop-signals.ts";
+import { ExitCode, UsageError } from "./usage-error.ts";
 
 export function registerStart(cli: CAC): void {
   cli
     .command("start", "Run the server")
     .option("--config <file>", "YAML configuration (default: $ESC_CONFIG, else embedded defaults)")
     .example("esc start --config config/esc.yaml")
-    .action(async (options: { config?: string }) => {
+    .action(async () => {
       const cwd = process.env.INIT_CWD ?? process.cwd();
-      const loaded = loadConfig({ file: options.config ?? process.env.ESC_CONFIG, env: process.env, cwd });
+      const file = asWritten(cli.rawArgs, "config");
+      if (file === "") throw new UsageError("--config takes a file.");
+      const loaded = loadConfig({ file: file ?? (process.env.ESC_CONFIG || undefined), env: process.env, cwd });
       const logger = createLogger(loaded.config);
       const server = new Server({
         loaded,
@@ -28,13 +30,22 @@ export function registerStart(cli: CAC): void {
         onCrash: () => process.exit(ExitCode.failed),
       });
       const startedAt = performance.now();
-      const addresses = await server.start();
+      const abandon = new AbortController();
+      // From before the start: what is begun then is ended in order, too.
+      stopOnSignal(server, logger, abandon);
+      let addresses: Addresses;
+      try {
+        addresses = await server.start(abandon.signal);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESC_START_ABANDONED") throw error;
+        logger.info("stopped before it was ready");
+        process.exit(ExitCode.ok);
+      }
       logger.info(
         { ...addresses, data: loaded.config.storage.path, ms: Math.round(performance.now() - startedAt) },
         "ready",
       );
       process.stderr.write(banner(loaded.config, addresses));
-      stopOnSignal(server, logger);
     });
 }
 
@@ -46,21 +57,31 @@ function createLogger({ app_name: name, logging }: Config): Logger {
   return pino({ level, base }, pretty({ sync: true, ignore: "pid,hostname,name", translateTime: "SYS:HH:MM:ss.l" }));
 }
 
-function stopOnSignal(server: Server, logger: Logger): void {
-  let first: number | undefined;
+/** The first signal stops the server in order, or its start; a second one ends the process at once. */
+function stopOnSignal(server: Server, logger: Logger, abandon: AbortController): void {
+  const signals = new StopSignals();
   const onSignal = (signal: NodeJS.Signals) => {
-    const now = performance.now();
-    if (first !== undefined) {
-      if (now - first < SAME_SIGNAL_MS) return;
+    const heard = signals.hear();
+    if (heard === "again") {
       logger.warn({ signal }, "ending at once");
       process.exit(ExitCode.failed);
     }
-    first = now;
-    logger.info({ signal }, "stopping: no new events, lanes are drained");
+    if (heard === "copy") return;
+    const now = performance.now();
+    const starting = server.phase === "starting";
+    logger.info(
+      { signal },
+      `stopping: ${starting ? "the start is abandoned" : "no new events, lanes are drained"}; once more ends at once`,
+    );
+    signals.answered();
+    if (starting) {
+      abandon.abort();
+      return;
+    }
     server.stop().then(
-      () => {
+      (lost) => {
         logger.info({ ms: Math.round(performance.now() - now) }, "stopped");
-        process.exit(ExitCode.ok);
+        process.exit(Object.keys(lost).length === 0 ? ExitCode.ok : ExitCode.failed);
       },
       (error: Error) => {
         logger.fatal({ error: error.message }, "could not stop in order");
@@ -70,28 +91,4 @@ function stopOnSignal(server: Server, logger: Logger): void {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-}
-
-function banner(config: Config, { tcp, udp, http }: Addresses): string {
-  const lines = [
-    "",
-    `  ${config.app_name} is ready (pid ${process.pid})`,
-    "",
-    `    TCP   ${tcp ?? "off"}`,
-    `    UDP   ${udp ?? "off"}`,
-    `    HTTP  ${http === undefined ? "off" : `http://${http}   /healthz /readyz /metrics /api/v1/stats`}`,
-    `    data  ${config.storage.path}`,
-    "",
-  ];
-  if (tcp !== undefined) {
-    const port = tcp.slice(tcp.lastIndexOf(":") + 1);
-    lines.push(
-      "  Send a first event and read it back:",
-      "",
-      `    npm run -s esc -- send --port ${port} --topic hello.world --ack`,
-      `    npm run -s esc -- log cat ${config.storage.path}`,
-      "",
-    );
-  }
-  return `${lines.join("\n")}\n`;
 }

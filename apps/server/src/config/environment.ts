@@ -8,11 +8,22 @@ const PREFIX = "ESC_";
 /** Variables with our prefix that are no keys: the file to read. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["ESC_CONFIG"]);
 
+/**
+ * What Kubernetes puts into a pod's environment for a Service named `esc`, or `esc-…`: its address, in names that look like
+ * ours. Nobody asked for them, so they are no mistake.
+ */
+const SERVICE_LINK =
+  /^ESC_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+/** `ESC_HTTP_PORT` is such a name and a key's as well: here the value tells which one it is. */
+const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
+
 export interface AppliedEnvironment {
   /** Variables that stand for no key. */
   readonly problems: ConfigProblem[];
   /** By key: the variable that set it. */
   readonly used: ReadonlyMap<string, string>;
+  /** Variables of a Kubernetes Service, which were passed over. */
+  readonly serviceLinks: readonly string[];
 }
 
 /** The variable of a key. */
@@ -28,15 +39,18 @@ export function applyEnvironment(
   const byName = new Map(leafPaths().map((path) => [variableName(path), path]));
   const used = new Map<string, string>();
   const problems: ConfigProblem[] = [];
+  const serviceLinks: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(PREFIX) || value === undefined || OTHER_VARIABLES.has(name)) continue;
     const path = byName.get(name);
-    if (path === undefined) {
+    if (SERVICE_LINK.test(name) && (path === undefined || SERVICE_LINK_VALUE.test(value))) {
+      serviceLinks.push(name);
+    } else if (path === undefined) {
       const what = `this environment variable stands for no key.${didYouMean(name, [...byName.keys()])}`;
       problems.push({ where: name, what });
     } else if (put(raw, path, fromText(path, value))) used.set(path.join("."), name);
   }
-  return { problems, used };
+  return { problems, used, serviceLinks };
 }
 
 /** @returns false when a section holds something else than keys: that is the file's mistake, and is told as such. */

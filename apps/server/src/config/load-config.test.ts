@@ -220,6 +220,37 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     );
   });
 
+  test("once, though a value breaks more than one rule", () => {
+    expect(problems("http: { port: -1e300 }")).toEqual([
+      "esc.yaml:1:9 http.port: expected a whole number from 0 to 65535, found -1e+300",
+    ]);
+    expect(problems("shutdown: { grace_ms: 99999999999999999999 }")).toHaveLength(1);
+  });
+
+  test("when TCP and HTTP are to share a port of one address, with both places", () => {
+    expect(problems("ingestion:\n  tcp:\n    port: 7000\nhttp:\n  port: 7000\n")).toEqual([
+      "esc.yaml:5:3 http.port: 7000 is ingestion.tcp.port's already (esc.yaml:3:5), on the same address: give one of them another port, or 0 for any",
+    ]);
+    expect(problems("http: { port: 9000, host: 0.0.0.0 }")[0]).toContain("ingestion.tcp.port's already (its default)");
+    expect(problems("{}", { ESC_INGESTION_TCP_PORT: "8080", ESC_INGESTION_TCP_HOST: "localhost" })).toEqual([
+      expect.stringMatching(/^ESC_INGESTION_TCP_PORT ingestion.tcp.port: 8080 is http.port's already \(its default\)/),
+    ]);
+    for (const sound of [
+      "{ http: { port: 0 }, ingestion: { tcp: { port: 0 } } }",
+      "http: { port: 9000, enable: false }",
+      "http: { port: 9000, host: 10.0.0.1 }",
+      "http: { port: 9001 }", // UDP's port is another kind
+    ]) {
+      expect(load(sound).warnings).toEqual([]);
+    }
+  });
+
+  test("when the room for unfinished frames doesn't hold one", () => {
+    expect(problems("ingestion:\n  max_frame_bytes: 64KiB\n  tcp: { partialFrameBytes: 64KiB }\n")).toEqual([
+      expect.stringMatching(/^esc.yaml:3:10 ingestion.tcp.partialFrameBytes: 65536 bytes don't hold one frame/),
+    ]);
+  });
+
   test("without repeating a value at any length", () => {
     expect(problems(`http: { port: ${"x".repeat(100_000)} }`)[0]?.length).toBeLessThan(250);
   });
@@ -391,6 +422,28 @@ describe("environment variables", () => {
     ]);
   });
 
+  test("that Kubernetes sets for a Service named like us are passed over with a warning; a mistyped key is still one", () => {
+    const links = {
+      ESC_SERVICE_HOST: "10.0.0.7",
+      ESC_SERVICE_PORT: "9000",
+      ESC_SERVICE_PORT_INGEST: "9000",
+      ESC_PORT: "tcp://10.0.0.7:9000",
+      ESC_PORT_9000_TCP: "tcp://10.0.0.7:9000",
+      ESC_PORT_9000_TCP_PROTO: "tcp",
+      ESC_PORT_9000_TCP_PORT: "9000",
+      ESC_PORT_9000_TCP_ADDR: "10.0.0.7",
+      // Of a Service named esc-http, and a key's name as well.
+      ESC_HTTP_PORT: "tcp://10.0.0.8:80",
+      ESC_HTTP_SERVICE_HOST: "10.0.0.8",
+    };
+    const { config, warnings } = loadConfig({ env: links, cwd: folder });
+
+    expect(config.http.port).toBe(8080);
+    expect(warnings).toEqual([expect.stringContaining("enableServiceLinks: false")]);
+    for (const name of Object.keys(links)) expect(warnings[0]).toContain(name);
+    expect(problemsOf(() => fromEnv({ ESC_SERVICE_HOTS: "1", ESC_PORTS: "1" }))).toHaveLength(2);
+  });
+
   test("of others, and the one that names the file, are left alone", () => {
     expect(fromEnv({ PATH: "/bin", ESCAPE: "1", ESC_CONFIG: "x.yaml" }).app_name).toBe("EventStreamCore");
   });
@@ -398,16 +451,19 @@ describe("environment variables", () => {
 
 describe("any sound configuration", () => {
   const port = fc.integer({ min: 0, max: 65_535 });
+  const tcpPort = fc.oneof(fc.constant(0), fc.integer({ min: 9_000, max: 65_535 }));
+  const httpPort = fc.integer({ min: 0, max: 8_999 });
   const node = fc.integer({ min: -1, max: 1_023 });
   const sync = fc.constantFrom("group", "interval", "never");
   const sound = fc.record(
     {
       app_name: fc.string({ minLength: 1, maxLength: 20 }),
-      http: fc.record({ enable: fc.boolean(), host: fc.ipV4(), port }, { requiredKeys: [] }),
+      // Never the port of TCP.
+      http: fc.record({ enable: fc.boolean(), host: fc.ipV4(), port: httpPort }, { requiredKeys: [] }),
       ingestion: fc.record(
         {
           max_frame_bytes: fc.integer({ min: 64, max: 1_048_576 }),
-          tcp: fc.record({ enable: fc.boolean(), host: fc.ipV6(), port }, { requiredKeys: [] }),
+          tcp: fc.record({ enable: fc.boolean(), host: fc.ipV6(), port: tcpPort }, { requiredKeys: [] }),
           udp: fc.record({ enable: fc.boolean(), port }, { requiredKeys: [] }),
         },
         { requiredKeys: [] },

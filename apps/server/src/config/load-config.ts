@@ -34,12 +34,12 @@ export function loadConfig({ file, env, cwd }: LoadConfigOptions): LoadedConfig 
   const path = file === undefined ? undefined : resolve(cwd, file);
   const source = path === undefined ? undefined : readYaml(path, file as string);
   const raw: Record<string, unknown> = source === undefined ? {} : source.value;
-  const { problems, used } = applyEnvironment(raw, env);
+  const { problems, used, serviceLinks } = applyEnvironment(raw, env);
   const place = (key: readonly PropertyKey[]) => variableOf(key, used) ?? source?.place(key) ?? "defaults";
   const parsed = configSchema.safeParse(raw);
-  if (parsed.success) problems.push(...conflicts(parsed.data, place));
+  if (parsed.success) problems.push(...conflicts(parsed.data, place, (key) => valueAt(raw, key) !== undefined));
   else problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, raw, place)));
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  if (!parsed.success || problems.length > 0) throw new ConfigError(withoutRepeats(problems));
 
   const fileDir = path === undefined ? cwd : dirname(path);
   const absolute = (key: readonly string[], value: string) =>
@@ -54,7 +54,13 @@ export function loadConfig({ file, env, cwd }: LoadConfigOptions): LoadedConfig 
     storage: { ...storage, path: absolute(["storage", "path"], storage.path) },
     handlers: handlers.map((handler) => absolute(["handlers"], handler)),
   };
-  return { config: frozen(config), file: path, warnings: warningsOf(config) };
+  return { config: frozen(config), file: path, warnings: [...warningsOf(config), ...serviceLinkWarning(serviceLinks)] };
+}
+
+/** A value may break several rules that are told in the same words. */
+function withoutRepeats(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const told = new Map(problems.map((problem) => [`${problem.where} ${problem.key} ${problem.what}`, problem]));
+  return [...told.values()];
 }
 
 /** Where a key's place is told: `file:line:column`, or the variable that set it. */
@@ -100,8 +106,27 @@ function shown(value: unknown): string {
 }
 
 /** What doesn't fit together, though each value is sound. */
-function conflicts({ router, dead_letters, ingestion }: Config, place: Place): ConfigProblem[] {
+function conflicts(
+  { router, dead_letters, ingestion, http }: Config,
+  place: Place,
+  isSet: (key: readonly string[]) => boolean,
+): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
+  const { tcp } = ingestion;
+  if (tcp.enable && http.enable && tcp.port !== 0 && tcp.port === http.port && overlap(tcp.host, http.host)) {
+    // Told where it was written; one of the two may be a default.
+    const keys = [
+      ["http", "port"],
+      ["ingestion", "tcp", "port"],
+    ] as const;
+    const [key, other] = isSet(keys[0]) ? keys : ([keys[1], keys[0]] as const);
+    const otherPlace = isSet(other) ? place(other) : "its default";
+    problems.push({
+      where: place(key),
+      key: key.join("."),
+      what: `${http.port} is ${other.join(".")}'s already (${otherPlace}), on the same address: give one of them another port, or 0 for any`,
+    });
+  }
   for (const [key, size] of [
     ["router.buffer_size", router.buffer_size],
     ["dead_letters.buffer_size", dead_letters.buffer_size],
@@ -115,7 +140,31 @@ function conflicts({ router, dead_letters, ingestion }: Config, place: Place): C
       what: `a ring of ${size} × ${BYTES_PER_EVENT} bytes takes frames of up to ${most} bytes, but ingestion.max_frame_bytes is ${ingestion.max_frame_bytes}: enlarge the one or lower the other`,
     });
   }
+  const { partialFrameBytes } = ingestion.tcp;
+  if (partialFrameBytes < ingestion.max_frame_bytes + 4) {
+    const key = "ingestion.tcp.partialFrameBytes";
+    problems.push({
+      where: place(key.split(".")),
+      key,
+      what: `${partialFrameBytes} bytes don't hold one frame of ingestion.max_frame_bytes, ${ingestion.max_frame_bytes}, and its length: enlarge the one or lower the other`,
+    });
+  }
   return problems;
+}
+
+/** Whether two hosts may stand for one address. */
+function overlap(one: string, other: string): boolean {
+  const everywhere = (host: string) => host === "0.0.0.0" || host === "::";
+  const loopback = (host: string) => host.startsWith("127.") || host === "::1";
+  const local = (name: string, host: string) => name === "localhost" && loopback(host);
+  return one === other || everywhere(one) || everywhere(other) || local(one, other) || local(other, one);
+}
+
+function serviceLinkWarning(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [
+    `${names.join(", ")}: passed over, as set by Kubernetes for a Service of that name; enableServiceLinks: false in the pod's spec keeps them out`,
+  ];
 }
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {

@@ -89,6 +89,7 @@ export const configSchema = z.strictObject({
           frameTimeoutMs: whole(0, 86_400_000).default(30_000),
           idleTimeoutMs: whole(0, 86_400_000).default(0),
           ackBufferBytes: bytes(4 * KIB, 64 * MIB).default(MIB),
+          partialFrameBytes: bytes(64 * KIB, 16 * GIB).default(64 * MIB),
         })
         .prefault({}),
       udp: z

@@ -38,8 +38,9 @@ describe("a line of topics.conf", () => {
   });
 
   test("is split at its last colon: a topic may have some of its own", () => {
-    expect(parseTopics("urn:order:created:MEDIUM", "f")).toEqual([
+    expect(parseTopics("urn:order:created:MEDIUM\nurn:high:x y:LOW", "f")).toEqual([
       { pattern: "urn:order:created", priority: Priority.MEDIUM },
+      { pattern: "urn:high:x y", priority: Priority.LOW },
     ]);
   });
 
@@ -58,6 +59,8 @@ describe("a mistake is told with file and line", () => {
     ["a:", 'topics.conf:1: "" is no priority.'],
     ["a.>.b:LOW", 'topics.conf:1: topic "a.>.b": `>` stands for the rest, so it can only be the last level'],
     ["a.b*:LOW", 'topics.conf:1: topic "a.b*": a wildcard stands alone in its level'],
+    ["a:HIGH b:LOW", 'topics.conf:1: topic "a:HIGH b": each rule takes a line of its own'],
+    ["\na: high, b:LOW", 'topics.conf:2: topic "a: high, b": each rule takes a line of its own'],
     ["a:LOW\n\na:HIGH", 'topics.conf:3: topic "a" has another priority on line 1 already'],
   ])("%j", (text, expected) => {
     const [problem, ...more] = problems(text);
@@ -109,6 +112,26 @@ describe("the file", () => {
       expect(problemsOf(() => readTopics(folder, false))[0]).toContain("can't be read");
       writeFileSync(join(folder, "topics.conf"), "a:LOW");
       expect(readTopics(join(folder, "topics.conf"), true)).toHaveLength(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("with bytes that aren't UTF-8 is refused with the first such line", () => {
+    const folder = mkdtempSync(join(tmpdir(), "esc-topics-"));
+    const file = join(folder, "topics.conf");
+    const problemsWith = (bytes: Buffer) => {
+      writeFileSync(file, bytes);
+      return problemsOf(() => readTopics(file, true));
+    };
+    try {
+      const latin1 = Buffer.from("a:LOW\ngr\u00fc\u00df:HIGH\nb:LOW\n", "latin1");
+      expect(problemsWith(latin1)).toEqual([`${file}:2: has bytes that aren't UTF-8`]);
+      expect(problemsWith(Buffer.from("a:LOW\nb:LOW\n# \u00fc", "latin1"))).toEqual([
+        `${file}:3: has bytes that aren't UTF-8`,
+      ]);
+      writeFileSync(file, "gr\u00fc\u00df:HIGH");
+      expect(readTopics(file, true)).toEqual([{ pattern: "gr\u00fc\u00df", priority: Priority.HIGH }]);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -4,10 +4,13 @@ import type { TopicOverride } from "@esc/dispatcher";
 import { PRIORITY_NAMES, Priority, type PriorityName, patternProblem } from "@esc/events";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
+import { firstLineNotUtf8 } from "./utf8-lines.ts";
 
 /** Read when `router.topics_file` names none, relative to where the server is started; it may be missing. */
 export const DEFAULT_TOPICS_FILE = "config/topics.conf";
 
+/** A topic with a priority behind it, and something behind that: `a:HIGH b`, as of `a:HIGH b:LOW`. */
+const TWO_RULES = new RegExp(`:\\s*(${PRIORITY_NAMES.join("|")})[\\s,;]`, "i");
 const MAX_LINES = 10_000;
 const MAX_BYTES = 1_048_576;
 
@@ -39,7 +42,7 @@ export function parseTopics(text: string, file: string): TopicOverride[] {
       .slice(colon + 1)
       .trim()
       .toUpperCase();
-    const problem = patternProblem(pattern);
+    const problem = TWO_RULES.test(pattern) ? "each rule takes a line of its own" : patternProblem(pattern);
     if (problem !== undefined) problems.push({ where, what: `topic "${pattern}": ${problem}` });
     if (!(name in Priority)) {
       problems.push({ where, what: `"${name}" is no priority.${didYouMean(name, PRIORITY_NAMES)}` });
@@ -62,9 +65,9 @@ export function parseTopics(text: string, file: string): TopicOverride[] {
  * @throws ConfigError as {@link parseTopics}, and when a required file can't be read.
  */
 export function readTopics(file: string, required: boolean): TopicOverride[] {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && !required) return [];
@@ -76,5 +79,7 @@ export function readTopics(file: string, required: boolean): TopicOverride[] {
       },
     ]);
   }
-  return parseTopics(text, file);
+  const line = firstLineNotUtf8(bytes);
+  if (line !== undefined) throw new ConfigError([{ where: `${file}:${line}`, what: "has bytes that aren't UTF-8" }]);
+  return parseTopics(bytes.toString("utf8"), file);
 }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { type Document, isMap, isNode, LineCounter, parseDocument } from "yaml";
 import { ConfigError } from "./config-error.ts";
+import { firstLineNotUtf8 } from "./utf8-lines.ts";
 
 export interface YamlSource {
   readonly value: Record<string, unknown>;
@@ -57,7 +58,10 @@ function read(path: string, name: string): string {
     if (stat.size > MAX_FILE_BYTES) {
       throw problem(name, `is larger than ${MAX_FILE_BYTES} bytes; that is no configuration`);
     }
-    return readFileSync(path, "utf8");
+    const bytes = readFileSync(path);
+    const line = firstLineNotUtf8(bytes);
+    if (line !== undefined) throw problem(`${name}:${line}`, "has bytes that aren't UTF-8");
+    return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;

@@ -1,7 +1,11 @@
 /** Frames over a TCP connection, with the server's answers counted. */
 import net from "node:net";
 import { AckDecoder, AnswerKind, EscError, refusalName } from "@esc/events";
+import { hostPort } from "../host-port.ts";
 import type { SendCounts, Sender } from "./sender.ts";
+
+/** What servers take that aren't configured otherwise, in bytes behind a frame's length. */
+const DEFAULT_FRAME_LIMIT = 1_048_576;
 
 export interface TcpSenderOptions {
   readonly host: string;
@@ -27,6 +31,8 @@ export class TcpSender implements Sender {
   #settled = 0;
   #sent = 0;
   #bytes = 0;
+  /** Bytes of the longest frame, as far as a batch tells it: what its frames have on average. */
+  #longest = 0;
   #failure: Error | undefined;
   #closed = false;
   #interrupted = false;
@@ -37,7 +43,9 @@ export class TcpSender implements Sender {
     this.#options = options;
     socket.on("data", (chunk: Buffer) => this.#hear(chunk));
     socket.on("error", (cause) =>
-      this.#fail(new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${cause.message}.`, { cause })),
+      this.#fail(
+        new EscError("ESC_CONNECTION_LOST", `The connection was lost: ${cause.message}.${this.#hint}`, { cause }),
+      ),
     );
     socket.on("close", () => {
       this.#closed = true;
@@ -55,7 +63,7 @@ export class TcpSender implements Sender {
       const fail = (cause: Error) => {
         clearTimeout(timer);
         socket.destroy();
-        const message = `No connection to ${host}:${port} (${cause.message}). Is the server running?`;
+        const message = `No connection to ${hostPort(host, port)} (${cause.message}). Is the server running?`;
         reject(new EscError("ESC_CONNECT_FAILED", message, { cause }));
       };
       const timer = setTimeout(() => fail(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
@@ -85,6 +93,7 @@ export class TcpSender implements Sender {
     if (this.#closed || !this.#socket.writable) throw this.#lost();
     this.#sent += frames;
     this.#bytes += bytes.length;
+    this.#longest = Math.max(this.#longest, bytes.length / frames);
     if (this.#socket.write(bytes)) return;
     await this.#until(() => !this.#socket.writableNeedDrain, "the server reads no more", timeoutMs, true);
   }
@@ -167,7 +176,13 @@ export class TcpSender implements Sender {
 
   #lost(): EscError {
     const unanswered = this.#options.ack ? ` with ${this.#unanswered} events unanswered` : "";
-    return new EscError("ESC_CONNECTION_LOST", `The server closed the connection${unanswered}.`);
+    return new EscError("ESC_CONNECTION_LOST", `The server closed the connection${unanswered}.${this.#hint}`);
+  }
+
+  /** Why a server may have ended the connection without a word: to who doesn't ask it gives no answer. */
+  get #hint(): string {
+    if (this.#longest <= DEFAULT_FRAME_LIMIT + 4) return "";
+    return ` A frame of ${Math.ceil(this.#longest) - 4} bytes is over a server's limit, unless its ingestion.max_frame_bytes is larger than the default of ${DEFAULT_FRAME_LIMIT}.`;
   }
 
   #fail(error: Error): void {

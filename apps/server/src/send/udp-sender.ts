@@ -2,6 +2,7 @@
 import dgram from "node:dgram";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EscError } from "@esc/events";
+import { hostPort } from "../host-port.ts";
 import type { SendCounts, Sender } from "./sender.ts";
 
 /** The most that fits into a datagram: IPv4's 65,535 bytes less its header and UDP's, rounded down. */
@@ -42,12 +43,14 @@ export class UdpSender implements Sender {
       const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
       const fail = (cause: Error) => {
         socket.close();
-        reject(new EscError("ESC_CONNECT_FAILED", `Can't send to ${host}:${port} (${cause.message}).`, { cause }));
+        reject(
+          new EscError("ESC_CONNECT_FAILED", `Can't send to ${hostPort(host, port)} (${cause.message}).`, { cause }),
+        );
       };
       socket.once("error", fail);
       socket.connect(port, host, () => {
         socket.off("error", fail);
-        resolve(new UdpSender(socket, `${host}:${port}`));
+        resolve(new UdpSender(socket, hostPort(host, port)));
       });
     });
   }

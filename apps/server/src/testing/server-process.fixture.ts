@@ -13,6 +13,8 @@ export interface ServerProcessOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Gets the process before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 export class ServerProcess implements AsyncDisposable {
@@ -21,7 +23,11 @@ export class ServerProcess implements AsyncDisposable {
   readonly tcpPort: number;
   readonly udpPort: number;
   readonly httpPort: number;
+  /** As its ready line says them. */
+  readonly addresses: { readonly tcp: string; readonly udp: string; readonly http: string };
   readonly exited: Promise<number | null>;
+  /** What it has written to standard output: its log, a line of JSON each. */
+  readonly #output: string[] = [];
 
   private constructor(
     child: ChildProcess,
@@ -31,6 +37,8 @@ export class ServerProcess implements AsyncDisposable {
   ) {
     this.child = child;
     this.dataDir = dataDir;
+    child.stdout?.on("data", (chunk) => this.#output.push(String(chunk)));
+    this.addresses = { tcp: ready.tcp, udp: ready.udp, http: ready.http };
     this.tcpPort = portOf(ready.tcp);
     this.udpPort = portOf(ready.udp);
     this.httpPort = portOf(ready.http);
@@ -51,9 +59,30 @@ export class ServerProcess implements AsyncDisposable {
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+    options.onSpawn?.(child);
     const ready = await readyLine(child);
     return new ServerProcess(child, dataDir, ready, exited);
+  }
+
+  /** Waits for a line of the log, as long as the process lives. */
+  async line(text: string): Promise<void> {
+    let ended = false;
+    void this.exited.then(() => {
+      ended = true;
+    });
+    while (!ended && !this.lines.some(({ msg }) => String(msg).includes(text))) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** The lines logged since it was ready. */
+  get lines(): Readonly<Record<string, unknown>>[] {
+    return this.#output
+      .join("")
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   async stats(): Promise<Stats> {

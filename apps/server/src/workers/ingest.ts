@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
 import { EscError, Source } from "@esc/events";
 import { FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { hostPort } from "../host-port.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
 import type { IngestOrder, WorkerMessage, WorkerStart } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
@@ -26,7 +27,13 @@ await startWorker(port, async () => {
     new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
   const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
   const tcp = tcpConfig.enable
-    ? new TcpSource(tcpConfig, { scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER), input, gate, counters })
+    ? new TcpSource(tcpConfig, {
+        scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER),
+        input,
+        gate,
+        counters,
+        onDescriptors: tellDescriptors,
+      })
     : undefined;
   const udp = udpConfig.enable
     ? new UdpSource(
@@ -77,6 +84,13 @@ function send(message: WorkerMessage): void {
   port.postMessage(message);
 }
 
+function tellDescriptors(exhausted: boolean, limit: number): void {
+  const message = exhausted
+    ? `connections are refused: of ${limit} file descriptors the last ones are kept for the log. Raise the limit (ulimit -n), or lower ingestion.tcp.maxConnections`
+    : "connections are taken again: there are file descriptors";
+  send({ type: "line", level: exhausted ? "warn" : "info", message });
+}
+
 /** Binds; a failure names the key to change. */
 async function bound(key: string, at: { host: string; port: number }, listen: () => Promise<number>): Promise<number> {
   try {
@@ -86,7 +100,7 @@ async function bound(key: string, at: { host: string; port: number }, listen: ()
     const why = code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${message})`;
     throw new EscError(
       "ESC_BIND_FAILED",
-      `${at.host}:${at.port} ${why}. Set ${key} to another port, or to 0 for any.`,
+      `${hostPort(at.host, at.port)} ${why}. Set ${key} to another port, or to 0 for any.`,
       { cause: error },
     );
   }

@@ -1,5 +1,4 @@
 /** A lane's worker: runs the handlers of one lane on a thread of its own. */
-import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { EscError } from "@esc/events";
 import {
@@ -17,6 +16,7 @@ import {
   type Window,
 } from "@esc/processors";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
+import { importHandlers } from "../handlers/import-handlers.ts";
 import { lanePolicy, topicRules } from "../lane-policy.ts";
 import { LaneRings } from "../lane-rings.ts";
 import { Pipeline } from "../pipeline.ts";
@@ -126,21 +126,7 @@ async function loadDefinitions(paths: readonly string[]): Promise<Definitions> {
   const handlers: Handler[] = [];
   const windows: Window[] = [];
   for (const path of paths) {
-    let loaded: { default?: unknown };
-    try {
-      loaded = (await import(pathToFileURL(path).href)) as { default?: unknown };
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const why = code === "ERR_MODULE_NOT_FOUND" && message.includes(path) ? "there is no such file" : message;
-      throw new EscError("ESC_HANDLER_LOAD", `handlers: ${path} can't be loaded: ${why}.`, { cause: error });
-    }
-    if (loaded.default === undefined) {
-      throw new EscError(
-        "ESC_HANDLER_LOAD",
-        `handlers: ${path} has no default export: export default defineHandler({ … }).`,
-      );
-    }
-    const defined = toDefinitions(loaded.default, path);
+    const defined = toDefinitions(await importHandlers(path), path);
     handlers.push(...defined.handlers);
     windows.push(...defined.windows);
   }

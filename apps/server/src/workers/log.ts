@@ -42,7 +42,11 @@ await startWorker(port, () => {
       }),
   });
   send({ type: "ready", slots: LOGGED.map((name) => writer.slots[order.indexOf(name)] as number) });
-  writer.run(() => pipeline.modes.log.value !== "run");
+  const { log: mode } = pipeline.modes;
+  writer.run(
+    () => mode.value !== "run",
+    () => mode.value === "stop",
+  );
   send({ type: "done" });
 });
 

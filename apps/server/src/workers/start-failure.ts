@@ -7,7 +7,10 @@ export async function startWorker(port: MessagePort, start: () => Promise<void> 
   try {
     await start();
   } catch (error) {
-    const { code = "ESC_WORKER_FAILED", message } = error as NodeJS.ErrnoException;
+    // What is thrown may be anything, as by `throw null`.
+    const { code = "ESC_WORKER_FAILED", message } = (
+      error instanceof Error ? error : new Error(String(error))
+    ) as NodeJS.ErrnoException;
     port.postMessage({ type: "failed", code, message } satisfies WorkerMessage);
   }
 }
