@@ -97,13 +97,18 @@ function scanByHand(bytes: Buffer, whole: boolean, lanes: ModelLane[]): Outcome 
   while (outcome.taken < bytes.length) {
     const left = bytes.subarray(outcome.taken);
     const length = left.length < 4 ? 0 : left.readUInt32BE(0);
+    // What is cut off or too long asks as well, once its control byte is there; without it a length alone waits for it.
+    const asks = left.length > 4 && ((left[4] as number) & 0x20) !== 0;
     if (left.length >= 4 && length > MAX_FRAME) {
+      if (left.length === 4 && !whole) return outcome;
       refuse(RefusalCode.tooLarge);
+      if (asks) outcome.lastAck = outcome.frames;
       return { ...outcome, status: ScanStatus.tooLong, taken: bytes.length };
     }
     if (left.length < 4 + length) {
       if (!whole) return outcome;
       refuse(RefusalCode.truncated);
+      if (asks) outcome.lastAck = outcome.frames;
       return { ...outcome, taken: bytes.length };
     }
     const frame = left.subarray(4, 4 + length);
@@ -129,7 +134,7 @@ function scanByHand(bytes: Buffer, whole: boolean, lanes: ModelLane[]): Outcome 
         (outcome.records[index] as Buffer[]).push(record);
       }
     }
-    if (length > 0 && (frame[0] as number) & 0x20) outcome.lastAck = outcome.frames;
+    if (length > 0 && asks) outcome.lastAck = outcome.frames;
     outcome.taken += 4 + length;
   }
   return outcome;
