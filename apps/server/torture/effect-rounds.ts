@@ -13,9 +13,9 @@
 import { createHash, randomInt } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { CheckpointFile, resumeFrom } from "@esc/processors";
 import { CursorFile, checkLog, cursorFile, findLogs, LogReader, logDirectory } from "@esc/storage";
+import { commandLine } from "@esc/tooling/script";
 import { Answers, connect, frameWithId, seeded } from "../src/testing/plain-frames.fixture.ts";
 import { accountedFor, ServerProcess, temporaryDirectory } from "../src/testing/server-process.fixture.ts";
 
@@ -24,11 +24,12 @@ const KEYS = 8;
 const MOST_EVENTS = 500;
 const LANE = "transactional";
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Kills a server with SIGKILL while handlers write down what they did, and looks for every effect afterwards.",
   options: {
-    rounds: { type: "string", default: "100" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    seconds: { type: "string", default: "3600" },
+    rounds: { type: "string", default: "100", help: "Kills" },
+    seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
+    seconds: { type: "string", default: "3600", help: "No further round after so long" },
   },
 });
 const rounds = Number(values.rounds);
