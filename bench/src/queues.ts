@@ -6,7 +6,7 @@
  *
  * Exits with 1 when a driver fails. A requirement that is not reached is said and no failure: a machine may be busy.
  */
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { allocationTable, measureAllocation } from "./allocation-table.ts";
 import { type Figure, joinRounds } from "./figure.ts";
 import { OUR_CASES, runOurs } from "./our-queues.ts";
@@ -15,12 +15,13 @@ import { available, runPeer } from "./queue-peers.ts";
 import { machineLine, markdownTable } from "./report.ts";
 import { requirementsTable } from "./requirements.ts";
 
-const { values } = parseArgs({
+const values = commandLine({
+  about: "Measures queues, pool and deduplicator, ours and every peer that is here, in turn.",
   options: {
-    rounds: { type: "string", default: "3" },
-    runs: { type: "string", default: "2" },
-    seconds: { type: "string", default: "1" },
-    case: { type: "string" },
+    rounds: { type: "string", default: "3", help: "Over all of them" },
+    runs: { type: "string", default: "2", help: "Of each case in a round" },
+    seconds: { type: "string", default: "1", help: "Of each run" },
+    case: { type: "string", help: "Only this one" },
   },
 });
 const options = { runs: Number(values.runs), seconds: Number(values.seconds) };

@@ -25,7 +25,7 @@ const MOST_EVENTS = 500;
 const LANE = "transactional";
 
 const values = commandLine({
-  about: "Kills a server with SIGKILL under asynchronous handlers, and accounts for every effect afterwards.",
+  about: "Kills a server with SIGKILL while handlers write down what they did, and looks for every effect afterwards.",
   options: {
     rounds: { type: "string", default: "100", help: "Kills" },
     seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
