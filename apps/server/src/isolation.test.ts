@@ -161,7 +161,7 @@ test("a lane that dies again and again under load loses and doubles nothing, and
 test("a handler module that keeps its thread busy while it is loaded stops the start with a sentence", async () => {
   const folder = new HandlerFolder(
     dir,
-    'import { threadName } from "node:worker_threads"; if (threadName === "lane.batch") for (;;); export default [];',
+    'import { threadName } from "node:worker_threads"; if (threadName === "lane.batch") for (;;); export default { topics: "a", handle() {} };',
   );
   await expect(start(folder, { ESC_HANDLER_STALL_MS: "1000" })).rejects.toThrow(
     "kept the thread busy for more than 10000 ms",
