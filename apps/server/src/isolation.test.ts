@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Readiness } from "./http-server.ts";
 import { HandlerFolder } from "./testing/handlers.fixture.ts";
@@ -14,6 +15,7 @@ beforeEach(() => {
 afterEach(async () => {
   await server?.[Symbol.asyncDispose]();
   server = undefined;
+  rmSync(dir, { recursive: true, force: true });
 });
 
 async function start(folder: HandlerFolder, env: Record<string, string> = {}): Promise<ServerProcess> {
