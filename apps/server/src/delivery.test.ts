@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ beforeEach(() => {
 afterEach(async () => {
   // The last one first: it is the one that runs on a shared directory.
   for (const server of servers.reverse()) await server[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 async function start(folder: HandlerFolder, dataDir?: string): Promise<ServerProcess> {

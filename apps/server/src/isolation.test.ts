@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Readiness } from "./http-server.ts";
 import { HandlerFolder } from "./testing/handlers.fixture.ts";
@@ -14,6 +15,7 @@ beforeEach(() => {
 afterEach(async () => {
   await server?.[Symbol.asyncDispose]();
   server = undefined;
+  rmSync(dir, { recursive: true, force: true });
 });
 
 async function start(folder: HandlerFolder, env: Record<string, string> = {}): Promise<ServerProcess> {
@@ -161,7 +163,7 @@ test("a lane that dies again and again under load loses and doubles nothing, and
 test("a handler module that keeps its thread busy while it is loaded stops the start with a sentence", async () => {
   const folder = new HandlerFolder(
     dir,
-    'import { threadName } from "node:worker_threads"; if (threadName === "lane.batch") for (;;); export default { topics: ">", handle() {} };',
+    'import { threadName } from "node:worker_threads"; if (threadName === "lane.batch") for (;;); export default { topics: "a", handle() {} };',
   );
   await expect(start(folder, { ESC_HANDLER_STALL_MS: "1000" })).rejects.toThrow(
     "kept the thread busy for more than 10000 ms",

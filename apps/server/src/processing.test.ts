@@ -13,7 +13,8 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const server of servers) await server[Symbol.asyncDispose]();
+  // The last one first: it is the one that runs on a shared directory.
+  for (const server of servers.reverse()) await server[Symbol.asyncDispose]();
 });
 
 /** Writes a handler module and a configuration that names it. */

@@ -11,7 +11,7 @@
  *     npm run effect-rounds -- [--rounds 100] [--seed 1] [--seconds N]
  */
 import { createHash, randomInt } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointFile, resumeFrom } from "@esc/processors";
 import { CursorFile, checkLog, cursorFile, findLogs, LogReader, logDirectory } from "@esc/storage";
@@ -220,6 +220,7 @@ for (let round = 1; round <= rounds && Date.now() < deadline; round++) {
   );
 }
 const code = await server.stop();
+rmSync(dir, { recursive: true, force: true });
 const sound = findLogs(dataDir).every((log) => checkLog(log).sound);
 await server[Symbol.asyncDispose]();
 process.stdout.write(

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LetterJson, SummaryJson } from "../letter-json.ts";
 import { HandlerFolder } from "../testing/handlers.fixture.ts";
@@ -35,6 +36,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await server[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 async function dlq(...args: readonly string[]) {
