@@ -63,7 +63,7 @@ test("a second of a mix at a rate, acknowledged, over three connections: what wa
   expect(report.acknowledged).toEqual({ events: 2_000, refused: {} });
   expect(report.server).toEqual({
     ...{ accepted: 2_000, processed: 2_000, deadLettered: 0, dropped: {}, refused: {}, stored: 2_000 },
-    ...{ inLanes: 0, unaccounted: 0, notReceived: 0, others: 0 },
+    ...{ duplicates: 0, cancelled: 0, inLanes: 0, unaccounted: 0, notReceived: 0, others: 0 },
   });
   const { sent, acknowledged } = report.latency;
   expect([sent.count, acknowledged?.count]).toEqual([2_000, 2_000]);

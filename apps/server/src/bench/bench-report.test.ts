@@ -22,7 +22,7 @@ const report: BenchReport = {
   drained: { seconds: 2.5, eventsPerSecond: 2_500_000 },
   server: {
     ...{ accepted: 900, processed: 880, deadLettered: 3, dropped: { lane_full_batch: 7 }, refused: { crc: 40 } },
-    ...{ stored: 890, inLanes: 10, unaccounted: 0, notReceived: 60, others: 5 },
+    ...{ stored: 890, duplicates: 2, cancelled: 0, inLanes: 8, unaccounted: 0, notReceived: 60, others: 5 },
   },
   latency: { unit: "ns", sent: latency },
   generator: { cpuPercent: 12.5 },
@@ -34,7 +34,7 @@ test("people get every figure in a line of its own", () => {
     "a:1, UDP, 2 connections, 32-byte payloads on t, 500 events/s",
     "sent       1000 events, 40000 bytes in 2.00 s: 500 events/s",
     "drained    in 2.50 s: 2.50 M events/s",
-    "server     accepted 900 = processed 880 + dead-lettered 3 + dropped 7 + in lanes 10",
+    "server     accepted 900 = processed 880 + dead-lettered 3 + dropped 7 + duplicates 2 + in lanes 8",
     "           stored 890; refused: crc 40; dropped: lane_full_batch 7",
     "           5 events were not ours",
     "           60 sent events never came: datagrams dropped on the way",

@@ -40,7 +40,7 @@ describe("the verdict", () => {
       ...{ accepted: 100, processed: 83, deadLettered: 10, stored: 1, inLanes: 0 },
       dropped: { lane_full_batch: 7 },
       refused: { crc: 5 },
-      ...{ unaccounted: 0, notReceived: 0, others: 0 },
+      ...{ duplicates: 0, cancelled: 0, unaccounted: 0, notReceived: 0, others: 0 },
     });
     expect(isLoss(verdict, false)).toBe(false);
   });
@@ -71,6 +71,26 @@ describe("the verdict", () => {
 
   test("what others send meanwhile is told", () => {
     expect(judge(before, counts({ accepted: 203, replayed: 7, processed: 210 }), 100)).toMatchObject({ others: 3 });
+  });
+
+  test("duplicates and cancelled events are somewhere, too; what handlers emit is not somebody else's", () => {
+    const after = {
+      ...counts({ accepted: 205, replayed: 7, processed: 205 }),
+      duplicates: 4,
+      cancelled: 3,
+      emitted: 5,
+    };
+    const verdict = judge(before, after, 100);
+    expect(verdict).toMatchObject({ duplicates: 4, cancelled: 3, unaccounted: 0, notReceived: 0, others: 0 });
+    expect(judge(before, { ...after, emitted: 0 }, 100)).toMatchObject({ others: 5 });
+    expect(judge(before, { ...after, duplicates: 3 }, 100)).toMatchObject({ unaccounted: 1 });
+  });
+
+  test("events that a lane holds or delays are no loss, also when its ring is empty", () => {
+    const after = counts({ accepted: 200, replayed: 7, processed: 200 });
+    const holding = { ...after, lanes: { ...after.lanes, batch: { ...after.lanes.batch, held: 3, delayed: 4 } } };
+    expect(judge(before, holding, 100)).toMatchObject({ inLanes: 7, unaccounted: 0 });
+    expect(judge(before, after, 100)).toMatchObject({ inLanes: 0, unaccounted: 7 });
   });
 
   test("counts that go back are another server's", () => {
