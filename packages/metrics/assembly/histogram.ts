@@ -55,7 +55,7 @@ export function recordTimes(shard: usize, value: u64, count: f64): void {
 /** Records one value, in ns: for kernels. The shard's own thread only. */
 // @ts-ignore: decorator
 @inline
-export function recordValue(shard: usize, value: u64): void {
+export function record(shard: usize, value: u64): void {
   recordTimes(shard, value, 1);
 }
 

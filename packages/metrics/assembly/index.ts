@@ -1,6 +1,6 @@
 import { countUp } from "./counter";
 import { gaugeValue, setGauge } from "./gauge";
-import { recordTimes, recordValue, wholeValue } from "./histogram";
+import { record as recordValue, recordTimes, wholeValue } from "./histogram";
 export { addToGauge } from "./gauge";
 
 export function add(counter: usize, n: f64): void {

@@ -116,9 +116,11 @@ export function reportText(report: BenchReport): string {
     lines.push(`acked      ${acknowledged.events} as durable${reasons("refused", acknowledged.refused)}`);
   }
   if (server !== null) {
-    const { accepted, processed, deadLettered, dropped, inLanes } = server;
+    const { accepted, processed, deadLettered, dropped, duplicates, cancelled, inLanes } = server;
+    const rarely = (what: string, count: number) => (count === 0 ? "" : ` + ${what} ${count}`);
+    const rest = `${rarely("duplicates", duplicates)}${rarely("cancelled", cancelled)} + in lanes ${inLanes}`;
     lines.push(
-      `server     accepted ${accepted} = processed ${processed} + dead-lettered ${deadLettered} + dropped ${total(dropped)} + in lanes ${inLanes}`,
+      `server     accepted ${accepted} = processed ${processed} + dead-lettered ${deadLettered} + dropped ${total(dropped)}${rest}`,
       `           stored ${server.stored}${reasons("refused", server.refused)}${reasons("dropped", dropped)}`,
     );
     if (server.others > 0) lines.push(`           ${server.others} events were not ours`);

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { EscError } from "@esc/events";
 
@@ -16,7 +18,8 @@ interface Ready {
 const CLI = fileURLToPath(new URL("./cli.js", import.meta.url));
 /** Longer than the server's own grace. */
 const STOP_MS = 15_000;
-const MAX_SAID = 2_000;
+/** As pino numbers its levels. */
+const LEVEL_ERROR = 50;
 
 export class BenchServer implements AsyncDisposable {
   readonly pid: number;
@@ -44,7 +47,7 @@ export class BenchServer implements AsyncDisposable {
     process.on("exit", this.#killWithUs);
   }
 
-  /** Starts on free ports, with the configuration's defaults. @throws EscError `ESC_BENCH_SERVER` when it doesn't start. */
+  /** Starts on free ports, with the configuration's defaults. @throws EscError `ESC_BENCH_SERVER` with why it doesn't start. */
   static async start(): Promise<BenchServer> {
     const directory = mkdtempSync(join(tmpdir(), "esc-bench-"));
     const child = spawn(process.execPath, [CLI, "start"], {
@@ -62,18 +65,15 @@ export class BenchServer implements AsyncDisposable {
       // A process group of its own: Ctrl-C is ours, and the server stops when the run is summed up.
       detached: true,
     });
-    let said = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      said = (said + chunk).slice(-MAX_SAID);
-    });
+    const said = listenTo(child);
     const ended = new Promise<EscError>((resolve) => {
       child.once("error", (cause) => resolve(new EscError("ESC_BENCH_SERVER", `${cause.message}.`, { cause })));
       child.once("exit", (code, signal) => {
         const how = signal === null ? `with code ${code}` : `by ${signal}`;
-        resolve(new EscError("ESC_BENCH_SERVER", `The server ended ${how} during the run. ${said.trim()}`.trim()));
+        resolve(new EscError("ESC_BENCH_SERVER", `The server for this run ended ${how}. ${said.last}`.trim()));
       });
     });
-    const ready = await Promise.race([readyLine(child), ended]);
+    const ready = await Promise.race([said.ready, ended]);
     if (ready instanceof EscError) {
       rmSync(directory, { recursive: true, force: true });
       throw ready;
@@ -92,23 +92,21 @@ export class BenchServer implements AsyncDisposable {
   }
 }
 
-function readyLine(child: ChildProcess): Promise<Ready> {
-  return new Promise((resolve) => {
-    let output = "";
-    const hear = (chunk: Buffer) => {
-      output += chunk;
-      for (const line of output.split("\n").slice(0, -1)) {
-        const parsed = JSON.parse(line) as Ready & { msg: string };
-        if (parsed.msg !== "ready") continue;
-        child.stdout?.off("data", hear);
-        // Read on, or the pipe fills and the server waits for us.
-        child.stdout?.resume();
-        resolve(parsed);
-        return;
-      }
-    };
-    child.stdout?.on("data", hear);
+/** Reads what the server says: where it listens, and the last thing that went wrong. */
+function listenTo({ stdout, stderr }: ChildProcess): { readonly ready: Promise<Ready>; readonly last: string } {
+  const { promise: ready, resolve } = Promise.withResolvers<Ready>();
+  const heard = { ready, last: "" };
+  // Read to the end: a pipe that fills would make the server wait for us.
+  createInterface({ input: stdout as Readable }).on("line", (line) => {
+    const entry = JSON.parse(line) as Ready & { readonly msg: string; readonly level: number };
+    if (entry.msg === "ready") resolve(entry);
+    else if (entry.level >= LEVEL_ERROR) heard.last = entry.msg;
   });
+  // What is in the way of a start; a server that runs says there no more than that it does.
+  createInterface({ input: stderr as Readable }).on("line", (line) => {
+    if (line.startsWith("esc: ")) heard.last = line.slice("esc: ".length);
+  });
+  return heard;
 }
 
 /** Embedded defaults means that: not what this shell happens to override. */

@@ -55,8 +55,7 @@ export class Schedule implements LoadPlan {
   }
 
   take(nowMs: number, sent: number): number {
-    const late = nowMs - this.#firstMs;
-    const due = late < 0 ? 0 : Math.min(this.events, Math.floor(late / this.#periodMs) + 1);
+    const due = this.#dueBy(nowMs);
     const ready = Math.min(due - sent, this.#most);
     return ready >= this.#least || due === this.events ? ready : 0;
   }
@@ -72,6 +71,14 @@ export class Schedule implements LoadPlan {
   /** When an event is due. */
   dueMs(event: number): number {
     return this.#firstMs + event * this.#periodMs;
+  }
+
+  /** How many events are due: exactly those whose {@link dueMs} is not after `nowMs`, whatever a division rounds to. */
+  #dueBy(nowMs: number): number {
+    let due = Math.max(0, Math.floor((nowMs - this.#firstMs) / this.#periodMs));
+    while (due > 0 && this.dueMs(due - 1) > nowMs) due--;
+    while (due < this.events && this.dueMs(due) <= nowMs) due++;
+    return Math.min(due, this.events);
   }
 }
 

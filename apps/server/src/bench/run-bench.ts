@@ -1,4 +1,5 @@
 /** One run of `esc bench`: counts before, load, counts after, verdict. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { EscError } from "@esc/events";
 import type { LoadStart } from "../workers/load.ts";
@@ -20,6 +21,8 @@ export interface BenchSurroundings {
 }
 
 const PROGRESS_MS = 200;
+/** How long the end of a process may take to be told after its sockets are gone. */
+const EXIT_MS = 1_000;
 
 /**
  * Runs the load against a server and judges by its counts.
@@ -83,7 +86,8 @@ function targetOf({ tcp, udp, http }: BenchServer, useUdp: boolean): Target {
 
 /** A connection that was lost says little; that the server has ended says why. */
 async function reasonOf(own: BenchServer | undefined, otherwise: string): Promise<string> {
-  const gone = own === undefined ? undefined : await Promise.race([own.ended, undefined]);
+  if (own === undefined) return otherwise;
+  const gone = await Promise.race([own.ended, sleep(EXIT_MS, undefined, { ref: false })]);
   return gone?.message ?? otherwise;
 }
 

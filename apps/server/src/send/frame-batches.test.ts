@@ -8,6 +8,7 @@ import {
   frameBytes,
   generatedBatches,
   lineBatches,
+  PrebuiltFrames,
 } from "./frame-batches.ts";
 
 const SPEC: FrameSpec = {
@@ -74,6 +75,15 @@ describe("generated batches", () => {
         expect(priorities).toEqual(Array.from({ length: totalFrames }, (_, index) => index % 5));
       }),
     );
+  });
+
+  test("take a list of priorities in turn, also in pieces that begin anywhere", () => {
+    const frames = new PrebuiltFrames({ ...SPEC, priority: ["LOW", "HIGH", "LOW"] }, 4);
+    const pieces = [0, 4, 5, 8].map((first, index) => ({ bytes: frames.batch(first, index + 1), frames: index + 1 }));
+
+    expect(framesOf(pieces).map(({ control }) => control)).toEqual([1, 3, 1, 1, 1, 3, 1, 1, 3, 1]);
+    const generatedToo = framesOf(generated({ priority: ["LOW", "HIGH", "LOW"] }, { totalFrames: 7, maxFrames: 2 }));
+    expect(generatedToo.map(({ control }) => control)).toEqual([1, 3, 1, 1, 3, 1, 1]);
   });
 
   test("give each event an id of its own", () => {
