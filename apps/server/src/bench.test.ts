@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { BenchReport } from "./bench/bench-report.ts";
+import type { BenchReport } from "./load/bench-report.ts";
 import { esc, ServerProcess } from "./testing/server-process.fixture.ts";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));

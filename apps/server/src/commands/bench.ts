@@ -1,9 +1,9 @@
 /** `esc bench`: load generator and referee in one, with live progress and a report. */
 import type { CAC } from "cac";
 import { SingleBar } from "cli-progress";
-import { type BenchOptions, checkBenchOptions, type RawBenchOptions } from "../bench/bench-options.ts";
-import { exitCodeOf, reportText, time } from "../bench/bench-report.ts";
-import { runBench } from "../bench/run-bench.ts";
+import { type BenchOptions, checkBenchOptions, type RawBenchOptions } from "../load/bench-options.ts";
+import { exitCodeOf, reportText, time } from "../load/bench-report.ts";
+import { runBench } from "../load/run-bench.ts";
 import { onInterrupt } from "./interruption.ts";
 
 export function registerBench(cli: CAC): void {

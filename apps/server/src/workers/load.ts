@@ -1,9 +1,9 @@
 /** The load thread of `esc bench`: not a part of the server. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { ArenaHandle } from "@esc/arena";
-import type { BenchOptions } from "../bench/bench-options.ts";
-import { attachLoadArea } from "../bench/load-area.ts";
-import { type LoadTarget, runLoad } from "../bench/load-run.ts";
+import type { BenchOptions } from "../load/bench-options.ts";
+import { attachLoadArea } from "../load/load-area.ts";
+import { type LoadTarget, runLoad } from "../load/load-run.ts";
 
 /** What the thread starts with; any message to it ends the run in order, its one message is the summary. */
 export interface LoadStart {
