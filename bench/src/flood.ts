@@ -7,13 +7,14 @@ const { host, port, count, preamble, end, ...values } = commandLine({
   options: {
     host: { type: "string", default: "127.0.0.1", help: "To connect to" },
     port: { type: "string", default: "9000", help: "To connect to" },
-    message: { type: "string", default: "0000000702000361626378", help: "In hex" },
+    // No default that is all digits: the command line would take the option for a number.
+    message: { type: "string", default: "", help: "In hex; a frame of one byte to the topic abc unless given" },
     count: { type: "string", default: "1", help: "Messages" },
     preamble: { type: "string", default: "", help: "In hex, before the first message" },
     end: { type: "string", default: "", help: "In hex, behind the last; the connection is ended without" },
   },
 });
-const message = Buffer.from(values.message, "hex");
+const message = Buffer.from(values.message || "0000000702000361626378", "hex");
 const CHUNK_BYTES = 1 << 20;
 const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / message.length));
 const chunk = Buffer.concat(Array.from({ length: perChunk }, () => message));

@@ -9,6 +9,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, connect as netConnect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { commandLine } from "@esc/tooling/script";
 import { spread } from "./figure.ts";
@@ -81,16 +83,7 @@ async function ours(name: string, messages: Buffer, framesPerMessage: number): P
       },
       stdio: ["ignore", "pipe", "ignore"],
     });
-    const ready = await new Promise<{ tcp: string; http: string }>((resolve) => {
-      child.stdout.on("data", (line: Buffer) => {
-        const parsed = JSON.parse(line.toString().split("\n")[0] as string) as {
-          msg: string;
-          tcp: string;
-          http: string;
-        };
-        if (parsed.msg === "ready") resolve(parsed);
-      });
-    });
+    const ready = await untilReady(child.stdout);
     const counts = async () => (await (await fetch(`http://${ready.http}/api/v1/stats`)).json()) as Counts;
     const sum = ({ processed, deadLettered, dropped }: Counts) =>
       processed + deadLettered + Object.values(dropped).reduce((all, one) => all + one, 0);
@@ -112,6 +105,18 @@ async function ours(name: string, messages: Buffer, framesPerMessage: number): P
   }
   rmSync(dir, { recursive: true, force: true });
   return { name, rates, note: `highest RSS ${rss.toFixed(0)} MB; dropped or dead ${lost}` };
+}
+
+/** Where the server listens, once it says so; whatever lines come before. */
+async function untilReady(stdout: Readable): Promise<{ readonly tcp: string; readonly http: string }> {
+  for await (const line of createInterface({ input: stdout })) {
+    const said = JSON.parse(line) as { msg: string; tcp: string; http: string };
+    if (said.msg !== "ready") continue;
+    // Nobody reads further, and a full pipe must not hold the server back.
+    stdout.resume();
+    return said;
+  }
+  throw new Error("the server ended before it was ready");
 }
 
 function freePort(): Promise<number> {
