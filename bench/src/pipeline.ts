@@ -56,7 +56,10 @@ function flood(port: number, message: Buffer, count: number, preamble = "", end 
     `--preamble=${hex(preamble)}`,
     `--end=${hex(end)}`,
   ]);
-  return new Promise((resolve) => child.once("close", resolve));
+  return new Promise((resolve, reject) => {
+    // Nobody would ever count what a generator that understood nothing didn't send.
+    child.once("close", (code) => (code === 2 ? reject(new Error("the generator was called wrongly")) : resolve(code)));
+  });
 }
 
 interface Counts {

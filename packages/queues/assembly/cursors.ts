@@ -120,11 +120,10 @@ function add(ring: usize, thread: i32, state: i32): i32 {
   return -1;
 }
 
-/** Takes over the slot of a consumer whose thread is gone, at its position. False when the slot isn't a consumer's. */
+/** Takes over the slot of a gating consumer whose thread is gone, at its position. False when the slot isn't one's. */
 export function adoptConsumer(ring: usize, consumer: u32, thread: i32): bool {
   const slot = slotOf(ring, consumer);
-  const state = atomic.load<i32>(slot + STATE);
-  if (state != GATING && state != TAP) return false;
+  if (atomic.load<i32>(slot + STATE) != GATING) return false;
   atomic.store<i32>(slot + THREAD, thread);
   store<u64>(slot + SEEN, load<u64>(slot + POSITION));
   return true;

@@ -310,6 +310,12 @@ describe.each([
     expect(made.producer().offer(bytesOf("y"))).toBe(true);
   });
 
+  test("the place of a reader that doesn't gate can't be taken over: nobody kept its bytes for another", () => {
+    const ring = make();
+    const tap = ring.reader({ gating: false });
+    expect(codeOf(() => ring.reader({ adopt: tap.slot }))).toBe("ESC_RING_ADOPT");
+  });
+
   test("mistakes are errors with codes", () => {
     const ring = make();
     const producer = ring.producer();
