@@ -110,6 +110,17 @@ describe.each([
     expect(seen).toEqual(expected);
   });
 
+  test("claims that were given up take most of the ring: a read passes over them all and hands over the record behind", () => {
+    const ring = make();
+    const reader = ring.reader();
+    const producer = ring.producer();
+    for (let i = 0; i < 3; i++) producer.claimMany(5, 193)?.abort();
+    expect(producer.offer(bytesOf("behind"))).toBe(true);
+    const seen: string[] = [];
+    expect(reader.read((record) => seen.push(Buffer.from(record.copy()).toString()))).toBe(1);
+    expect(seen).toEqual(["behind"]);
+  });
+
   test("many records of one claim come one by one, published at once", () => {
     const ring = make();
     const reader = ring.reader();

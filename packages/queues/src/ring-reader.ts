@@ -82,16 +82,17 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
   /**
    * Hands the next records over, one by one, and gives their space back.
    * @param limit the most records; as many as there are in one piece unless given.
-   * @returns how many there were, 0 when none.
+   * @returns how many there were; 0 only when there is none: claims that were given up are passed over until a record comes.
    * @throws what the handler throws: the record it threw at counts as passed.
    */
   read(handler: RecordHandler, limit = NO_LIMIT): number {
     let handled = 0;
-    // Twice: once more behind the ring's end.
-    for (let piece = 0; piece < 2 && handled < limit; piece++) {
+    // Twice: once more behind the ring's end. A piece without a record doesn't count.
+    for (let pieces = 0; pieces < 2 && handled < limit; ) {
       const bytes = this.#poll();
       if (bytes === 0) break;
       handled += this.#handle(handler, bytes, limit - handled);
+      if (handled > 0) pieces++;
     }
     return handled;
   }
@@ -101,7 +102,7 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
     for (;;) {
       if (!strategy.wait(this, timeoutMs)) return 0;
       const handled = this.read(handler, limit);
-      // Only claims that were given up: on with the wait.
+      // Only claims that were given up, and no record behind them yet: on with the wait.
       if (handled > 0) return handled;
     }
   }
