@@ -188,7 +188,10 @@ export class SpscSlotsConsumer implements Waitable, Disposable {
     this.#mask = side.cells.length - 1;
   }
 
-  /** Takes the oldest number out; NaN when there is none. */
+  /**
+   * Takes the oldest number out; NaN when there is none. Under a stream of numbers that come one by one, a look for more
+   * takes up to 0.4 µs, so that the two threads don't fight for a line at each number; the first one after a pause is seen at once.
+   */
   pop(): number {
     return this.#kernel.slotsPop(this.#address);
   }
