@@ -18,6 +18,13 @@ export const WAITING_PRODUCER: Readonly<Record<LaneName, Overflow>> = {
   batch: Overflow.dropNew,
 };
 
+/** The rules for a producer in the same process, which is told by a return value: nothing that is new is dropped. */
+export const IN_PROCESS_PRODUCER: Readonly<Record<LaneName, Overflow>> = {
+  realtime: Overflow.skipOldest,
+  transactional: Overflow.block,
+  batch: Overflow.block,
+};
+
 /** The rules for a producer that can't wait (a datagram): what has no place is dropped and counted. */
 export const DATAGRAM_PRODUCER: Readonly<Record<LaneName, Overflow>> = {
   realtime: Overflow.dropNew,

@@ -6,6 +6,8 @@ export const FRAME_LENGTH_BYTES: u32 = 4;
 export const FRAME_HEAD_BYTES: u32 = 3;
 export const CONTROL_PRIORITY: u32 = 0x07;
 export const CONTROL_RESERVED: u32 = 0x88;
+/** Metadata behind the topic, as records have it: only within the process. The wire's bit 3 is 0. */
+export const CONTROL_METADATA: u32 = 0x08;
 export const CONTROL_ID: u32 = 0x10;
 export const CONTROL_ACK: u32 = 0x20;
 export const CONTROL_CRC: u32 = 0x40;

@@ -1,5 +1,6 @@
 export { EscError } from "./esc-error.ts";
 export { crcTable, createCrcTable, EventKernel } from "./event-kernel.ts";
+export { type EventExtras, EventKey, eventMetadata } from "./event-metadata.ts";
 export {
   AckDecoder,
   type Answer,

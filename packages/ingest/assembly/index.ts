@@ -1,1 +1,2 @@
+export { publishFrames } from "./publish";
 export { scan } from "./scan";

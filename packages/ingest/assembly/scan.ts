@@ -15,6 +15,8 @@
 // | 20 | u32 | source, as records have it |
 // | 24 | u32 | address of the counters: 3 accepted by lane, 3 dropped by lane, 16 refused by code, 1 bytes |
 // | 28 | u32 ×2 | address of the refusals, entries they take |
+// | 36 | u32 | bits of a control byte that refuse the frame |
+// | 40 | u64 ×3 | by lane, 0 outside of a publication: what "accepted" becomes by the records that are published just now |
 // | 64 | u32 | out: status |
 // | 68 | u32 | out: bytes taken |
 // | 72 | u32 | out: frames taken, refused ones included |
@@ -22,11 +24,14 @@
 // | 80 | u32 | out: refusals |
 // | 84 | u32 | out: the lane that blocks |
 // | 88 | f64 ×3 | out: position behind the last record of each lane, or -1 |
+// | 112 | u32 | whether what finds its lane full stays with the caller: marked in its frame, see `keepFrame` |
+// | 116 | u32 ×3 | out: by lane, what the record of the first frame that stays takes |
 // | 128 + 64·l | u32 ×3 | lane l: address of its ring, producer's slot, rule when full |
 // | … + 12 | | scratch of a scan: u32 bytes known to be free behind the tail |
 // | … + 16 | | u32 records, u32 bytes planned; u64 claim word; u64 tail, where the claim begins |
 // | … + 40 | | u32 address of the next record; u32 bytes from there to the ring's end |
 // | … + 48 | | u64 sequence of the next record; u32 CRC register behind its stamp (`stampRegister`) |
+// | … + 60 | u32 | frames that stay with the caller, since `resetKept` |
 //
 // Plan entry: u32 address of the frame, u32 lane | priority << 8 | frame << 16, u32 topic hash, u32 record length.
 // Refusal: u32 frame (from 1 in this call) | lane << 16 where a lane dropped it, u32 code.
@@ -37,12 +42,12 @@ import {
 import { NOT_UTF8, NO_OVERRIDE, resolveTopic } from "@esc/dispatcher/assembly/topic-table";
 import { crc32 } from "@esc/events/assembly/crc32";
 import {
-  CONTROL_ACK, CONTROL_CRC, CONTROL_ID, CONTROL_PRIORITY, CONTROL_RESERVED, FRAME_HEAD_BYTES, FRAME_LENGTH_BYTES,
+  CONTROL_ACK, CONTROL_CRC, CONTROL_ID, CONTROL_METADATA, CONTROL_PRIORITY, FRAME_HEAD_BYTES, FRAME_LENGTH_BYTES,
   PRIORITY_MAX, REFUSED_CONTROL, REFUSED_CRC, REFUSED_LANE_FULL, REFUSED_PRIORITY, REFUSED_SHORT, REFUSED_TOO_LARGE,
   REFUSED_TOPIC_EMPTY, REFUSED_TOPIC_LENGTH, REFUSED_TOPIC_UTF8, REFUSED_TRUNCATED, loadU16BE, loadU32BE,
 } from "@esc/events/assembly/frame";
 import {
-  EVENT_ID_BYTES, FLAG_ID, RECORD_HEADER, copyBytes, padded, zeroPadding,
+  EVENT_ID_BYTES, FLAG_ID, FLAG_METADATA, RECORD_HEADER, copyBytes, padded, zeroPadding,
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
@@ -61,6 +66,8 @@ const SOURCE: usize = 20;
 const COUNTERS: usize = 24;
 const REFUSALS: usize = 28;
 const REFUSAL_ENTRIES: usize = 32;
+const FORBIDDEN: usize = 36;
+const UNTIL: usize = 40;
 const STATUS: usize = 64;
 const TAKEN: usize = 68;
 const FRAMES: usize = 72;
@@ -68,6 +75,8 @@ const LAST_ACK: usize = 76;
 const REFUSED: usize = 80;
 const BLOCKED_LANE: usize = 84;
 const ENDS: usize = 88;
+const KEEPS: usize = 112;
+const WANTED: usize = 116;
 const LANE: usize = 128;
 const LANE_BYTES: usize = 64;
 const RING: usize = 0;
@@ -82,6 +91,7 @@ const ADDRESS: usize = 40;
 const LEFT: usize = 44;
 const SEQUENCE: usize = 48;
 const STAMP: usize = 56;
+const KEPT: usize = 60;
 
 const COUNT_ACCEPTED: usize = 0;
 const COUNT_DROPPED: usize = 3 * 8;
@@ -91,6 +101,26 @@ const COUNT_BYTES: usize = 22 * 8;
 const PLAN_BYTES: usize = 16;
 const REFUSAL_BYTES: usize = 8;
 
+/** Control bit of a frame that stays with the caller. */
+const STAYS: u32 = 0x80;
+
+export const CONTEXT_TAKEN: usize = TAKEN;
+export const CONTEXT_ENDS: usize = ENDS;
+
+/** Records that the last scan left in a lane. */
+export function laneRecords(context: usize, index: u32): u32 {
+  return load<u32>(lane(context, index) + RECORDS);
+}
+
+/** Frames that stay with the caller for want of space in a lane, since `resetKept`. */
+export function laneKept(context: usize, index: u32): u32 {
+  return load<u32>(lane(context, index) + KEPT);
+}
+
+export function resetKept(context: usize, index: u32): void {
+  store<u32>(lane(context, index) + KEPT, 0);
+}
+
 /** Every whole frame was taken. */
 const DONE: u32 = 0;
 /** A lane is full and its rule says to wait; the frame that didn't fit is the next one. */
@@ -98,7 +128,7 @@ const BLOCKED: u32 = 1;
 /** The next frame's length is over the limit: there is no telling where the one after it begins. */
 const TOO_LONG: u32 = 2;
 /** The plan or the refusals are full: call again with what is left. */
-const AGAIN: u32 = 3;
+export const AGAIN: u32 = 3;
 
 // @ts-ignore: decorator
 @inline
@@ -128,7 +158,7 @@ function refuse(context: usize, frame: u32, code: u32): void {
 function check(context: usize, p: usize, length: u32): u32 {
   if (length < FRAME_HEAD_BYTES) return REFUSED_SHORT;
   const control = <u32>load<u8>(p + FRAME_LENGTH_BYTES);
-  if (control & CONTROL_RESERVED) return REFUSED_CONTROL;
+  if (control & load<u32>(context + FORBIDDEN)) return REFUSED_CONTROL;
   if ((control & CONTROL_PRIORITY) > PRIORITY_MAX) return REFUSED_PRIORITY;
   const topicLength = loadU16BE(p + 5);
   if (topicLength == 0) return REFUSED_TOPIC_EMPTY;
@@ -175,6 +205,7 @@ function fits(at: usize, bytes: u32): bool {
 }
 
 function askFits(at: usize, bytes: u32): bool {
+  if (load<u32>(at + KEPT) > 0) return false; // behind one that stays: the lane's order
   const ring = load<u32>(at + RING);
   const producer = load<u32>(at + PRODUCER);
   const free = freeBytes(ring, producer, load<u64>(at + TAIL), bytes);
@@ -229,6 +260,50 @@ function replanLane(context: usize, index: u32, planned: u32): u32 {
     }
   } while (!claimLane(at));
   return first;
+}
+
+/** Leaves a frame with the caller; what comes behind it in its lane stays, too. */
+function keepFrame(context: usize, index: u32, frame: usize): void {
+  const at = lane(context, index);
+  if (load<u32>(at + KEPT) == 0) {
+    store<u32>(context + WANTED + (<usize>index << 2), padded(RECORD_HEADER + loadU32BE(frame) - FRAME_HEAD_BYTES));
+  }
+  store<u32>(at + FREE, 0);
+  store<u32>(at + KEPT, load<u32>(at + KEPT) + 1);
+  store<u8>(frame + FRAME_LENGTH_BYTES, load<u8>(frame + FRAME_LENGTH_BYTES) | STAYS);
+}
+
+/** Leaves a lane's entries from `first` on with the caller, or drops them. */
+function leaveEntries(context: usize, index: u32, first: u32, planned: u32): void {
+  if (load<u32>(context + KEEPS) == 0) {
+    dropEntries(context, index, first, planned);
+    return;
+  }
+  const plan = <usize>load<u32>(context + PLAN);
+  for (let i: u32 = first; i < planned; i++) {
+    const entry = plan + <usize>i * PLAN_BYTES;
+    if ((load<u32>(entry, 4) & 0xff) != index) continue;
+    store<u32>(entry, LANES, 4);
+    keepFrame(context, index, load<u32>(entry));
+  }
+}
+
+/** Moves the frames of [start, end) that stay with the caller together; returns where they end now. */
+export function gatherKept(start: usize, end: usize): usize {
+  let to = start;
+  let p = start;
+  while (p < end) {
+    const bytes = <usize>(FRAME_LENGTH_BYTES + loadU32BE(p));
+    const control = <u32>load<u8>(p + FRAME_LENGTH_BYTES);
+    const next = p + bytes;
+    if (control & STAYS) {
+      store<u8>(p + FRAME_LENGTH_BYTES, control & ~STAYS);
+      if (to != p) memory.copy(to, p, bytes);
+      to += bytes;
+    }
+    p = next;
+  }
+  return to;
 }
 
 /** Drops a lane's entries from `first` on, by count: other lanes have claimed, so the scan can't stop before them. */
@@ -348,16 +423,19 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
         } else if (load<u32>(at + WHEN_FULL) == FULL_DROP_NEW) {
           refuse(context, (frames + 1) | (index << 16), REFUSED_LANE_FULL);
         } else {
-          if (load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST) {
+          if (load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST && load<u32>(at + KEPT) == 0) {
             // A quarter of the ring at once, so that the next frames don't have to ask again.
             const ring = load<u32>(at + RING);
             const size = <u64>capacity(ring);
             const tail = load<u64>(at + TAIL) + bytes;
             askToSkip(ring, tail + (size >> 2) > size ? tail + (size >> 2) - size : 0);
           }
-          store<u32>(context + BLOCKED_LANE, index);
-          status = BLOCKED;
-          break;
+          if (load<u32>(context + KEEPS) == 0) {
+            store<u32>(context + BLOCKED_LANE, index);
+            status = BLOCKED;
+            break;
+          }
+          keepFrame(context, index, p);
         }
       }
     }
@@ -433,8 +511,8 @@ function claimLanes(context: usize, planned: u32): u32 {
   if (!claimLane(lane(context, LANE_TRANSACTIONAL))) {
     kept = replanLane(context, LANE_TRANSACTIONAL, planned);
     if (kept < planned) {
-      if (load<u32>(lane(context, LANE_TRANSACTIONAL) + WHEN_FULL) == FULL_DROP_NEW) {
-        dropEntries(context, LANE_TRANSACTIONAL, kept, planned);
+      if (load<u32>(lane(context, LANE_TRANSACTIONAL) + WHEN_FULL) == FULL_DROP_NEW || load<u32>(context + KEEPS) != 0) {
+        leaveEntries(context, LANE_TRANSACTIONAL, kept, planned);
         kept = planned;
       } else {
         cutPlan(context, kept, planned);
@@ -445,7 +523,7 @@ function claimLanes(context: usize, planned: u32): u32 {
     const index = i == 0 ? LANE_REALTIME : LANE_BATCH;
     if (claimLane(lane(context, index))) continue;
     const first = replanLane(context, index, kept);
-    if (first < kept) dropEntries(context, index, first, kept);
+    if (first < kept) leaveEntries(context, index, first, kept);
   }
   return kept;
 }
@@ -481,7 +559,8 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     zeroPadding(record, recordLength);
     copyBytes(record + RECORD_HEADER, frame + 7, recordLength - RECORD_HEADER);
     const sequence = load<u64>(at + SEQUENCE);
-    const flags = source | (load<u8>(frame + FRAME_LENGTH_BYTES) & CONTROL_ID ? FLAG_ID : 0);
+    const control = <u32>load<u8>(frame + FRAME_LENGTH_BYTES);
+    const flags = source | (control & CONTROL_ID ? FLAG_ID : 0) | (control & CONTROL_METADATA ? FLAG_METADATA : 0);
     if ((<u32>sequence & 255) == 0) store<u32>(at + STAMP, stampRegister(sequence, timeNs, crcTable));
     sealStamped(
       record, recordLength, load<u32>(at + STAMP), sequence, timeNs, load<u32>(entry, 8), loadU16BE(frame + 5), (info >> 8) & 0xff, flags,
@@ -495,7 +574,11 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     const records = load<u32>(at + RECORDS);
     if (records == 0) continue;
     // Counted before anybody can see them: what is processed is never more than what was accepted.
-    countUp(counters + COUNT_ACCEPTED + (<usize>i << 3), records);
+    // If the thread is ended in between, who closes its claim sees by `UNTIL` that these were counted.
+    const counter = counters + COUNT_ACCEPTED + (<usize>i << 3);
+    store<u64>(context + UNTIL + (<usize>i << 3), load<u64>(counter) + records);
+    countUp(counter, records);
     publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), claimEnd(at), load<u64>(at + SEQUENCE));
+    store<u64>(context + UNTIL + (<usize>i << 3), 0);
   }
 }

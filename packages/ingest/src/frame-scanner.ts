@@ -3,15 +3,16 @@
  * leaves records in the lanes (`assembly/scan.ts`).
  */
 import { type Arena, loadKernel } from "@esc/arena";
-import type { Overflow, TopicTable } from "@esc/dispatcher";
-import { crcTable, EscError, LANE_NAMES, type LaneName, type Source } from "@esc/events";
-import type { CounterBlock } from "@esc/metrics";
-import type { RecordRing } from "@esc/queues";
+import { crcTable, LANE_NAMES, type LaneName } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
-
-interface ScanKernel {
-  scan(context: number, start: number, end: number, whole: number, timeMs: number, timeNs: number): number;
-}
+import {
+  CONTEXT_BYTES,
+  PLAN_ENTRIES,
+  REFUSAL_ENTRIES,
+  type ScanKernel,
+  type ScanSettings,
+  writeScanContext,
+} from "./scan-context.ts";
 
 /** How a scan ended. */
 export const ScanStatus = {
@@ -28,15 +29,6 @@ export type ScanStatus = (typeof ScanStatus)[keyof typeof ScanStatus];
 
 /** Bytes that one read may bring: larger reads save calls, but no longer fit a core's L2 cache. */
 export const READ_BYTES = 262_144;
-const CONTEXT_BYTES = 128 + 3 * 64;
-const PLAN_ENTRIES = 4_096;
-const REFUSAL_ENTRIES = 1_024;
-
-/** What the lanes of one ingest thread are: where records go and which slot is this thread's. */
-export interface ScannerLanes {
-  readonly ring: RecordRing;
-  readonly producer: number;
-}
 
 export interface InputAreaOptions {
   /** Longest frame taken, in bytes behind its length. */
@@ -68,15 +60,8 @@ export class InputArea {
   }
 }
 
-export interface FrameScannerOptions {
-  readonly source: Source;
-  readonly maxFrameBytes: number;
-  readonly topics: TopicTable;
-  readonly lanes: Readonly<Record<LaneName, ScannerLanes>>;
-  /** What to do when a lane is full, by lane. */
-  readonly overflow: Readonly<Record<LaneName, Overflow>>;
-  readonly counters: CounterBlock<string>;
-}
+/** What a scanner is made of. */
+export type FrameScannerOptions = ScanSettings;
 
 export class FrameScanner {
   readonly #kernel: ScanKernel;
@@ -95,31 +80,10 @@ export class FrameScanner {
     this.#words = new Uint32Array(arena.memory.buffer, context.address, CONTEXT_BYTES / 4);
     this.#ends = new Float64Array(arena.memory.buffer, context.address + 88, 3);
     this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, REFUSAL_ENTRIES * 2);
-    this.#words.set(
-      [
-        crcTable(arena).address,
-        options.topics.address,
-        plan.address,
-        PLAN_ENTRIES,
-        options.maxFrameBytes,
-        options.source,
-        options.counters.address,
-        refusals.address,
-        REFUSAL_ENTRIES,
-      ],
-      0,
-    );
-    for (const [index, lane] of LANE_NAMES.entries()) {
-      const { ring, producer } = options.lanes[lane];
-      // A record has 32 bytes of header where the frame has 3 of its own.
-      if (options.maxFrameBytes + 40 > ring.maxRecordBytes) {
-        throw new EscError(
-          "ESC_FRAME_LIMIT",
-          `Frames of ${options.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
-        );
-      }
-      this.#words.set([ring.address, producer, options.overflow[lane]], (128 + index * 64) / 4);
-    }
+    writeScanContext(this.#words, {
+      ...options,
+      ...{ crcTable: crcTable(arena).address, plan: plan.address, refusals: refusals.address },
+    });
   }
 
   /**

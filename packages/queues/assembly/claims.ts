@@ -24,7 +24,7 @@
 
 import {
   CLAIM, CONSUMERS, MAX_PRODUCERS, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAPS, capacity,
-  fence, published, publishedSequence, raise, wakeAll,
+  TAKEN, fence, published, publishedSequence, raise, wakeAll,
 } from "./control";
 import { slowest } from "./cursors";
 
@@ -59,9 +59,20 @@ export function addProducer(ring: usize, thread: i32, most: u32): i32 {
     atomic.store<u64>(slot + START, NO_CLAIM);
     atomic.store<i32>(slot + GONE, 0);
     atomic.store<i32>(slot + THREAD, thread);
+    raiseTaken(ring, <i32>i + 1);
     return <i32>i;
   }
   return -1;
+}
+
+/** Before the slot's first claim: who moves `published` and doesn't see it yet has moved it before that claim is done. */
+function raiseTaken(ring: usize, taken: i32): void {
+  let seen = atomic.load<i32>(ring + TAKEN);
+  while (seen < taken) {
+    const before = atomic.cmpxchg<i32>(ring + TAKEN, seen, taken);
+    if (before == seen) return;
+    seen = before;
+  }
 }
 
 /** Gives a slot back whose last claim is published. False when it isn't yet: then the slot stays taken. */
@@ -219,7 +230,8 @@ function publishNext(ring: usize): bool {
   const position = published(ring);
   // Nothing is claimed behind it: the usual case, and it saves the look at every slot.
   if (<u32>claimWord(ring) == <u32>(position >> 3)) return false;
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const behind = slotOf(ring, <u32>atomic.load<i32>(ring + TAKEN));
+  for (let slot = ring + PRODUCERS; slot < behind; slot += PRODUCER_BYTES) {
     if (atomic.load<i32>(slot + DONE) == 0 || atomic.load<u64>(slot + START) != position) continue;
     const end = atomic.load<u64>(slot + END);
     raise(ring + PUBLISHED_SEQUENCE, atomic.load<u64>(slot + NEXT_SEQUENCE));

@@ -6,6 +6,7 @@
 // | offset | size | field |
 // |---|---|---|
 // | 0 | u32 ×3 | capacity in bytes (a power of two), address of the data, kind |
+// | 12 | i32 | producers' slots that were ever taken: none behind them holds a claim |
 // | 32 | u32 ×8 | parkers to wake on publication |
 // | 64 | u32 ×8 | parkers to wake when space is freed and was wanted |
 // | 96 | u32 ×8 | parkers to wake when the durable position moves |
@@ -14,16 +15,17 @@
 // | 384 | i32 ×2 | space wanted: 1 while a producer waits for space; consumers that don't gate |
 // | 512 | u64 ×2 | durable position, next sequence to become durable |
 // | 640 | u64 ×2 | position that producers ask skipping consumers to skip to; position that an acknowledgement waits for |
-// | 768 + 128·i | | producer i of 16, see `claims.ts` |
-// | 2816 + 384·j | | consumer j of 8, see `cursors.ts` |
+// | 768 + 128·i | | producer i of 64, see `claims.ts` |
+// | 8960 + 384·j | | consumer j of 8, see `cursors.ts` |
 //
 // Each part is written by one side and has a pair of lines (128 bytes) of its own: the prefetcher of x86 pairs them.
 
-import { unpark } from "./parker";
+import { unparkAll } from "./parker";
 
 const CAPACITY: usize = 0;
 const DATA: usize = 4;
 const KIND: usize = 8;
+export const TAKEN: usize = 12;
 export const ON_PUBLISH: usize = 32;
 export const ON_SPACE: usize = 64;
 export const ON_DURABLE: usize = 96;
@@ -39,7 +41,7 @@ export const SKIP_TO: usize = 640;
 export const SYNC_TO: usize = 648;
 export const PRODUCERS: usize = 768;
 export const PRODUCER_BYTES: usize = 128;
-export const MAX_PRODUCERS: usize = 16;
+export const MAX_PRODUCERS: usize = 64;
 export const CONSUMERS: usize = PRODUCERS + MAX_PRODUCERS * PRODUCER_BYTES;
 export const CONSUMER_BYTES: usize = 384;
 export const MAX_CONSUMERS: usize = 8;
@@ -146,7 +148,7 @@ function wakeParkers(list: usize): void {
   for (let i: usize = 0; i < PARKERS; i++) {
     const parker = atomic.load<u32>(list + (i << 2));
     if (parker == 0) return;
-    unpark(parker);
+    unparkAll(parker);
   }
 }
 

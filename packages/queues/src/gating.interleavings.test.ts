@@ -13,16 +13,16 @@ interface Case {
   readonly splitPlain?: Range;
 }
 
-const SEEN = 6144;
+const SEEN = 12288;
 const spaceWanted: Range = [384, 388];
-const consumerSlots: Range = [2816, 5888];
+const consumerSlots: Range = [8960, 12032];
 const data: Range = [5888, 6016];
 
 function run({ capacityBytes, producers, consumers, ...rest }: Case, plant?: Plant): Promise<Exploration> {
   const records = producers.reduce((sum, [, , count]) => sum + Number(count), 0);
   return explore({
     model: new URL("../assembly/model/gating.ts", import.meta.url),
-    memoryBytes: 24_576,
+    memoryBytes: 32_768,
     setup: [capacityBytes, producers.length, consumers.length],
     threads: [...producers, ...consumers],
     ...rest,
@@ -77,7 +77,7 @@ test("the same with every access to a record's bytes as a step of its own", asyn
     buffered: [consumerSlots],
     splitPlain: data,
   });
-  expect(states).toBeGreaterThan(100_000);
+  expect(states).toBeGreaterThan(50_000);
 });
 
 test("a producer that sleeps while the ring is full is woken by the consumer that frees it", async () => {
@@ -85,7 +85,7 @@ test("a producer that sleeps while the ring is full is woken by the consumer tha
 });
 
 test("of two producers that sleep while a ring of one record is full, each is woken in time", async () => {
-  expect((await run(twoSleepers(64))).states).toBeGreaterThan(100_000);
+  expect((await run(twoSleepers(64))).states).toBeGreaterThan(50_000);
 });
 
 test("a producer that sleeps until its last record is published by the other one is woken when it is consumed", async () => {

@@ -1,16 +1,15 @@
 /**
- * Up to 16 producers, numbers, up to 8 consumers that each see all of them: a ring of cells with the claims of
+ * Up to 64 producers, numbers, up to 8 consumers that each see all of them: a ring of cells with the claims of
  * `MpscRing`, so that a batch costs one compare-and-swap however long it is.
  */
 import type { Arena } from "@esc/arena";
 import { Parker } from "./parker.ts";
-import { Ring, RingKind } from "./ring.ts";
+import { MAX_PRODUCERS, Ring, RingKind } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 import { checkRange, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";
 import type { Waitable } from "./wait-strategy.ts";
 
-const MAX_PRODUCERS = 16;
 const CELL_BYTES = 8;
 
 export class MpscSlots extends Ring {
@@ -34,7 +33,7 @@ export class MpscSlots extends Ring {
     return new MpscSlots(arena, name, RingKind.cells);
   }
 
-  /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
+  /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 64 are taken. */
   producer(): MpscSlotsProducer {
     return this.hand(new MpscSlotsProducer(this, this.takeProducer(MAX_PRODUCERS)));
   }

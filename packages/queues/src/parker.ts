@@ -33,7 +33,7 @@ export class Parker {
   }
 
   /**
-   * @internal A parker that lies in a structure of its own.
+   * A parker that lies in a structure of its own. For owners of memory only.
    * @param shared several threads sleep at it: each wake-up wakes all of them, and only wakers say "awake".
    */
   static at(arena: Arena, address: number, shared = false): Parker {

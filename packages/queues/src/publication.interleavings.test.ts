@@ -3,19 +3,19 @@ import { describe, expect, test } from "vitest";
 
 /** `assembly/model/publication.ts`: producers of one ring, run in every order of their atomic steps. */
 const RECORD = 40;
-const DATA = 5888;
+const DATA = 12032;
 const PUBLISHED = 256;
 const NEXT_SEQUENCE = 264;
 /** The published position, and the producers' slots: where a plain store instead of an atomic one would do harm. */
 const buffered = [
   [256, 272],
-  [768, 2816],
+  [768, 8960],
 ] as const;
 
 function options(threads: ExploreOptions["threads"], records: number, plant?: Plant): ExploreOptions {
   return {
     model: new URL("../assembly/model/publication.ts", import.meta.url),
-    memoryBytes: 24_576,
+    memoryBytes: 32_768,
     threads,
     buffered,
     plant,

@@ -6,10 +6,9 @@ import type { Arena } from "@esc/arena";
 import { crcTable, EscError } from "@esc/events";
 import type { Parker } from "./parker.ts";
 import { RecordAppender } from "./record-appender.ts";
-import { Ring, RingKind } from "./ring.ts";
+import { MAX_PRODUCERS, Ring, RingKind } from "./ring.ts";
 import { RingConsumer } from "./ring-consumer.ts";
 
-const MAX_PRODUCERS = 16;
 
 export interface RecordRingOptions {
   /** Bytes of the ring: a power of two, 4 KiB to 1 GiB. */
@@ -44,9 +43,22 @@ export class RecordRing extends Ring {
     return new RecordRing(arena, name);
   }
 
-  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
+  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all 64 are taken. */
   addProducer(): number {
     return this.takeProducer(MAX_PRODUCERS);
+  }
+
+  /**
+   * Gives a slot of {@link addProducer} back. The thread that took it only.
+   * @returns false while its last claim waits for another producer's: the slot stays taken, ask again.
+   */
+  removeProducer(producer: number): boolean {
+    return this.kernel.removeProducer(this.address, producer) !== 0;
+  }
+
+  /** Whether a producer could claim so many bytes now, padding before them apart. The thread that took its slot only. */
+  hasSpace(producer: number, bytes: number): boolean {
+    return this.kernel.hasSpace(this.address, producer, bytes) !== 0;
   }
 
   /**

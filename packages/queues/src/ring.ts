@@ -15,10 +15,11 @@ export type RingKind = (typeof RingKind)[keyof typeof RingKind];
 const KIND_NAMES = ["RecordRing", "SpscRing", "MpscRing", "MpscSlots"] as const;
 
 /** `RING_CONTROL_BYTES` of `assembly/control.ts`. */
-const CONTROL_BYTES = 768 + 16 * 128 + 8 * 384;
+const CONTROL_BYTES = 768 + 64 * 128 + 8 * 384;
 const MIN_CAPACITY = 4_096;
 const MAX_CAPACITY = 1 << 30;
-const MAX_PRODUCERS = 16;
+/** As `assembly/control.ts` has it. */
+export const MAX_PRODUCERS = 64;
 const MAX_CONSUMERS = 8;
 /** Looks at a claim that can't be told yet: each is as long as a few of the other thread's instructions. */
 const ORPHAN_LOOKS = 1_000_000;

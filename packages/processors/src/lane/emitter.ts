@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import {
   EscError,
   EVENT_ID_BYTES,
-  encodeMetadata,
+  eventMetadata,
   LANE_NAMES,
   type LaneName,
   laneOf,
@@ -17,7 +17,6 @@ import {
 } from "@esc/events";
 import type { RecordAppender, RecordInput } from "@esc/queues";
 import type { Emission } from "../handler.ts";
-import { EventKey } from "./handled-event.ts";
 
 /** An emission that was checked. */
 export interface Checked {
@@ -51,7 +50,7 @@ export class Emitter {
    * @throws EscError `ESC_EMIT_INVALID`.
    */
   check(emission: Emission, origin: () => string): Checked {
-    const { topic, payload, priority = "MEDIUM", id, deliverAt } = emission;
+    const { topic, payload, priority = "MEDIUM", id } = emission;
     if (typeof topic !== "string" || topic === "") throw invalid("a `topic` is a string that isn't empty");
     const topicBytes = Buffer.from(topic);
     if (topicBytes.length > MAX_TOPIC_BYTES) throw invalid(`a \`topic\` takes ${MAX_TOPIC_BYTES} bytes at most`);
@@ -61,10 +60,7 @@ export class Emitter {
     if (id !== undefined && !(id instanceof Uint8Array && id.length === EVENT_ID_BYTES)) {
       throw invalid(`an \`id\` has ${EVENT_ID_BYTES} bytes`);
     }
-    if (deliverAt !== undefined && !(deliverAt >= 0 && deliverAt <= Number.MAX_SAFE_INTEGER)) {
-      throw invalid("`deliverAt` is a time in milliseconds since the epoch");
-    }
-    const metadata = metadataOf(emission);
+    const metadata = eventMetadata(emission, invalid);
     const bytes = typeof payload === "string" ? Buffer.from(payload) : Uint8Array.from(payload);
     const total = topicBytes.length + bytes.length + metadata.length + EVENT_ID_BYTES;
     if (total > this.#options.maxBytes) {
@@ -87,23 +83,6 @@ export class Emitter {
   append({ lane, record }: Checked): boolean {
     return this.#options.appenders[lane].append({ ...record, timeMs: this.#options.clock() });
   }
-}
-
-function metadataOf({ metadata = {}, deliverAt }: Emission): Uint8Array {
-  const entries: [string, Uint8Array][] = [];
-  // First: what doesn't fit any more is cut off at the end.
-  if (deliverAt !== undefined) entries.push([EventKey.deliverAt, Buffer.from(String(Math.floor(deliverAt)))]);
-  for (const [key, value] of Object.entries(metadata)) {
-    // What the lanes read is said by fields, or by nobody.
-    if (key === EventKey.deliverAt || key.startsWith("dl.")) throw invalid(`metadata can't have a key "${key}"`);
-    if (typeof value !== "string" && !(value instanceof Uint8Array))
-      throw invalid("metadata's values are bytes or strings");
-    entries.push([key, typeof value === "string" ? Buffer.from(value) : value]);
-  }
-  const block = encodeMetadata(entries);
-  const wanted = entries.reduce((sum, [key, value]) => sum + 3 + Buffer.byteLength(key) + value.length, 0);
-  if (block.length !== wanted) throw invalid("metadata takes 65535 bytes at most, and a key 255");
-  return block;
 }
 
 /** 16 bytes that stand for a text. */

@@ -1,15 +1,8 @@
 /** The view that handlers get: a record's, and which attempt it is. */
+import { EventKey } from "@esc/events";
 import { RecordView } from "@esc/storage";
 
-/** Keys of metadata that the lanes themselves read. Values are decimal text. */
-export const EventKey = {
-  /** When handlers get the event, ms since the epoch. */
-  deliverAt: "deliverAt",
-  /** The dead letter, by its sequence, that this event was. */
-  retried: "dl.retried",
-  /** And why it had become one. */
-  retriedReason: "dl.retried.reason",
-} as const;
+export { EventKey };
 
 export class HandledEvent extends RecordView {
   /** From 1. */

@@ -3,9 +3,9 @@
 // | offset | what |
 // |---|---|
 // | 0 | the ring's control block |
-// | 5888 | its data, 256 bytes: room for six records |
-// | 6144 + 8·i | payload of producer i |
-// | 8192 | CRC-32 tables |
+// | 12032 | its data, 256 bytes: room for six records |
+// | 12288 + 8·i | payload of producer i |
+// | 16384 | CRC-32 tables |
 
 import { initCrcTable } from "@esc/events/assembly/crc32";
 import { append, sealRecord } from "../append";
@@ -15,8 +15,8 @@ import {
 
 const DATA: usize = RING_CONTROL_BYTES;
 const CAPACITY: u32 = 256;
-const PAYLOADS: usize = 6144;
-const CRC: usize = 8192;
+const PAYLOADS: usize = 12288;
+const CRC: usize = 16384;
 const PRODUCERS: u32 = 3;
 const PAYLOAD_BYTES: u32 = 8;
 const RECORD_BYTES: u32 = 40;
