@@ -1,3 +1,13 @@
+export {
+  type DurableTicket,
+  type LaneCounts,
+  type PreparedTopic,
+  PublishBatch,
+  type PublishedEvent,
+  Publisher,
+  type PublisherHandle,
+  type PublishResult,
+} from "@esc/ingest";
 export { ConfigError, type ConfigProblem } from "./config/config-error.ts";
 export { type LoadConfigOptions, type LoadedConfig, loadConfig } from "./config/load-config.ts";
 export type { Config } from "./config/schema.ts";

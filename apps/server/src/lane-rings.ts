@@ -1,7 +1,7 @@
 /**
  * A lane's thread's places in rings. The lane's consumer is one for the whole life of the process: each thread takes it
- * over, so what it gates stays gated. Producers are each thread's own, and are cleared away behind one that died. This is
- * the only place that does so.
+ * over, so what it gates stays gated. Producers are each thread's own, and are cleared away behind one that died, be it a
+ * lane's or a publisher's. This is the only place that does so.
  */
 import type { LaneName } from "@esc/events";
 import { Outlet } from "@esc/processors";
@@ -36,13 +36,21 @@ export class LaneRings {
     pipeline.states[lane].consumer = pipeline.lane(lane).consumer().slot;
   }
 
-  /** Clears up behind a thread that has ended. @throws EscError `ESC_RING_RECLAIM`. */
-  static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<void> {
-    for (const ring of Object.values(pipeline.rings)) {
+  /**
+   * Clears up behind a thread that has ended.
+   * @returns the names of the rings in which it had left a claim open.
+   * @throws EscError `ESC_RING_RECLAIM`.
+   */
+  static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<string[]> {
+    const closed = new Set<string>();
+    for (const [name, ring] of Object.entries(pipeline.rings)) {
       for (let looks = 0; looks < RECLAIM_LOOKS; looks++) {
-        if (ring.reclaim(endedThreadId, { keepConsumers: true }).pending === 0) break;
+        const { closedClaims, pending } = ring.reclaim(endedThreadId, { keepConsumers: true });
+        if (closedClaims > 0) closed.add(name);
+        if (pending === 0) break;
         await new Promise((resolve) => setTimeout(resolve, RECLAIM_MS));
       }
     }
+    return [...closed];
   }
 }

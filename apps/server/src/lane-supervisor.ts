@@ -21,7 +21,7 @@ export interface LaneSupervisorOptions {
   /** A thread whose event loop doesn't turn for so long is ended, ms. */
   readonly stallMs: number;
   /** Clears up behind a thread that has ended. */
-  readonly reclaim: (endedThreadId: number) => Promise<void>;
+  readonly reclaim: (endedThreadId: number) => Promise<unknown>;
   /** The thread died; another one follows. */
   readonly onDeath: (error: Error, restarts: number) => void;
   readonly onRecovered: () => void;

@@ -5,7 +5,7 @@
 import { Arena, type ArenaHandle } from "@esc/arena";
 import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
-import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
+import { INGEST_COUNTERS, InputArea, PublisherPlaces, type PublisherPlacesOptions } from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
 import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
 import { Parker, RecordRing } from "@esc/queues";
@@ -37,6 +37,7 @@ export class Pipeline {
   readonly topics: TopicTable;
   readonly ingest: CounterBlock<string>;
   readonly admin: CounterBlock<string>;
+  readonly publishers: PublisherPlaces;
   readonly states: Readonly<Record<LaneName, LaneState>>;
   readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
@@ -49,6 +50,7 @@ export class Pipeline {
     this.ingest = CounterBlock.attach(arena, "counters.ingest", INGEST_COUNTERS);
     this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
+    this.publishers = PublisherPlaces.attach(arena);
     this.states = perLane((lane) => LaneState.attach(arena, lane));
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
@@ -82,6 +84,7 @@ export class Pipeline {
       (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
       InputArea.bytesFor(config.ingestion.max_frame_bytes) +
+      PublisherPlaces.bytesFor(publishers(config)) +
       SPARE_BYTES;
     const arena = Arena.create({ bytes });
     createCrcTable(arena);
@@ -97,7 +100,10 @@ export class Pipeline {
     for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
-    return new Pipeline(arena);
+    PublisherPlaces.create(arena, publishers(config));
+    const pipeline = new Pipeline(arena);
+    pipeline.publishers.watch(perLane((lane) => pipeline.lane(lane)));
+    return pipeline;
   }
 
   /** The same pipeline in another thread. */
@@ -127,6 +133,11 @@ export class Pipeline {
 /** Room that a producer of single events needs: the largest that may come in, and what stands around it in its record. */
 export function producerBytes(config: Config): number {
   return config.ingestion.max_frame_bytes + 8_192;
+}
+
+function publishers({ ingestion }: Config): PublisherPlacesOptions {
+  const { max_publishers: places, batch_bytes: batchBytes } = ingestion.in_process;
+  return { places, batchBytes, maxFrameBytes: ingestion.max_frame_bytes };
 }
 
 /** A value for each lane. */

@@ -3,6 +3,7 @@
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
 import { EscError, LANE_NAMES } from "@esc/events";
+import type { PublisherHandle } from "@esc/ingest";
 import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
 import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
 import type { Logger } from "pino";
@@ -20,6 +21,7 @@ import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { PublisherWatch } from "./publisher-watch.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
 import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
@@ -62,6 +64,7 @@ export class Server {
   #book: DeadLetterBook | undefined;
   #reentry: OnlineReentry | undefined;
   #ingest: WorkerThread | undefined;
+  #publishers: PublisherWatch | undefined;
   #upkeep: LogUpkeep | undefined;
 
   constructor(options: ServerOptions) {
@@ -90,6 +93,7 @@ export class Server {
     try {
       const addresses = await Promise.race([this.#start(), abandoned.promise]);
       this.#phase = "ready";
+      this.#pipeline?.publishers.open();
       this.#upkeep?.start();
       return addresses;
     } catch (error) {
@@ -147,6 +151,18 @@ export class Server {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
       processor,
     };
+    this.#publishers = new PublisherWatch({
+      places: pipeline.publishers,
+      reclaim: (endedThreadId) => LaneRings.reclaim(pipeline, endedThreadId),
+      onReclaimed: (thread) => this.#logger.warn({ thread }, "a thread ended that had a publisher; its place is free"),
+      onFailure: (thread, error) => {
+        this.#logger.fatal(
+          { thread, error: error.message },
+          "what a publisher's thread left in a lane can't be closed",
+        );
+        this.#options.onCrash(error);
+      },
+    });
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
@@ -156,6 +172,29 @@ export class Server {
       udp: ports.udp === undefined ? undefined : hostPort(udp.host, ports.udp),
       http: http === undefined ? undefined : hostPort(config.http.host, http),
     };
+  }
+
+  /**
+   * What `Publisher.attach` takes, in this thread or another one: it crosses by `workerData` or `postMessage`.
+   * @throws EscError `ESC_SERVER_NOT_READY` before the start is over, and once it stops.
+   */
+  publisherHandle(): PublisherHandle {
+    const pipeline = this.#pipeline;
+    if (this.#phase !== "ready" || pipeline === undefined) {
+      throw new EscError(
+        "ESC_SERVER_NOT_READY",
+        `The server is ${this.#phase}: ask for a publisher's handle between start and stop.`,
+      );
+    }
+    return { arena: pipeline.arena.handle };
+  }
+
+  /**
+   * Says that a thread has ended which may have had a publisher. Only for workers that were made before {@link start} or by
+   * another thread than this one: others are seen.
+   */
+  async publisherEnded(threadId: number): Promise<void> {
+    await this.#publishers?.ended(threadId);
   }
 
   /** Whether events are taken, and if not, why. */
@@ -194,6 +233,8 @@ export class Server {
     const pipeline = this.#pipeline as Pipeline;
     const grace = new Grace(this.#config.shutdown.grace_ms);
     const ingest = this.#ingest as WorkerThread;
+    pipeline.publishers.close();
+    await publishersQuiet(pipeline, grace);
     await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
     ingest.order({ type: "stop" });
     await grace.within(ingest.quiet, KEEP.quiet);
@@ -214,6 +255,8 @@ export class Server {
     }
     await this.#stopLog(pipeline, grace);
     const lost = this.#lostEvents(pipeline);
+    pipeline.publishers.end();
+    this.#publishers?.[Symbol.dispose]();
     ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
     if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
     await this.#alerts?.close(grace.leftMs(0));
@@ -343,11 +386,17 @@ export class Server {
     const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
     // Some may reject once more on their way out: their first failure is being reported already.
     for (const thread of threads) thread.ready.catch(() => undefined);
+    this.#publishers?.[Symbol.dispose]();
     await this.#upkeep?.stop();
     await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }
+}
+
+/** Resolves once no publisher is in the middle of publishing: microseconds, unless its thread has just ended. */
+async function publishersQuiet({ publishers }: Pipeline, grace: Grace): Promise<void> {
+  while (publishers.busy && grace.leftMs(KEEP.quiet) > 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** What the last start found wrong with a log. */

@@ -1,6 +1,6 @@
 /** The server's counts, read from shared memory: what `/api/v1/stats` and `/metrics` tell. */
 import { LANE_NAMES, type LaneName, RefusalCode, type RefusalName } from "@esc/events";
-import { acceptedCounter, droppedCounter, refusedCounter } from "@esc/ingest";
+import { acceptedCounter, droppedCounter, endedCounter, refusedCounter } from "@esc/ingest";
 import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
 import type { LogStats } from "./log-upkeep.ts";
@@ -50,8 +50,10 @@ export interface LaneStats {
  * accepted + replayed = processed + deadLettered + dropped + duplicates + cancelled + inFlight.
  */
 export interface Stats {
-  /** From outside, from handlers (`emitted`), and dead letters once more (`retried`). */
+  /** From outside, from publishers (`published`) and handlers (`emitted`), and dead letters once more (`retried`). */
   readonly accepted: number;
+  /** By publishers within the process. */
+  readonly published: number;
   readonly emitted: number;
   readonly retried: number;
   /** Taken up again from the log after a start. */
@@ -106,7 +108,7 @@ export function readStats(
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
-  const { admin, ingest, processors, states, topics } = pipeline;
+  const { admin, ingest, processors, publishers, states, topics } = pipeline;
   const counted = (name: ProcessorCounter) =>
     LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
@@ -122,6 +124,8 @@ export function readStats(
   const replayed = sum((lane) => processors[lane].value("replayed"));
   const stored = perLane((lane) => pipeline.lane(lane).consumerCount(slots.log[lane] as number));
   const laneFull = perLane((lane) => ingest.value(droppedCounter(lane)));
+  const publisherEnded = perLane((lane) => publishers.value(endedCounter(lane)));
+  const published = perLane((lane) => publishers.value(acceptedCounter(lane)));
   const emitted = perLane((lane) => counted(`emitted.${lane}`));
   const retried = perLane((lane) => admin.value(`retried.${lane}`));
   const lanes = perLane((lane): LaneStats => {
@@ -130,12 +134,12 @@ export function readStats(
     const log = ring.consumerPosition(slots.log[lane] as number);
     // Before the published sequence: what is taken is never ahead of it.
     const { next } = states[lane];
-    const published = ring.publishedPosition;
+    const publishedPosition = ring.publishedPosition;
     return {
-      accepted: ingest.value(acceptedCounter(lane)) + emitted[lane] + retried[lane],
+      accepted: ingest.value(acceptedCounter(lane)) + published[lane] + emitted[lane] + retried[lane],
       processed: processed[lane],
       deadLettered: deadLettered[lane],
-      dropped: laneFull[lane] + overflow[lane],
+      dropped: laneFull[lane] + overflow[lane] + publisherEnded[lane],
       duplicates: duplicates[lane],
       cancelled: cancelled[lane],
       stored: stored[lane],
@@ -144,10 +148,10 @@ export function readStats(
       delayed: states[lane].delayedEvents,
       windowsOpen: states[lane].openWindows,
       restarts: restarts[lane],
-      depthBytes: Math.max(0, published - Math.min(processor, log)),
+      depthBytes: Math.max(0, publishedPosition - Math.min(processor, log)),
       capacityBytes: ring.capacityBytes,
       cursors: {
-        published,
+        published: publishedPosition,
         log,
         durable: ring.durablePosition,
         processor,
@@ -162,12 +166,14 @@ export function readStats(
     ...Object.fromEntries(LANE_NAMES.map((lane) => [`lane_full_${lane}`, laneFull[lane]])),
     dead_letters_full: sum((lane) => overflow[lane]),
     emit_full: emitFull,
+    publisher_ended: sum((lane) => publisherEnded[lane]),
   };
   const ended =
     sum((lane) => processed[lane] + deadLettered[lane] + duplicates[lane] + cancelled[lane]) +
     Object.values(dropped).reduce((total, count) => total + count, 0);
   return {
     accepted,
+    published: sum((lane) => published[lane]),
     emitted: sum((lane) => emitted[lane]),
     retried: sum((lane) => retried[lane]),
     replayed,
@@ -260,6 +266,9 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Events taken out of the schedule by their id.",
       byLane((lane) => lane.cancelled),
     ),
+    counter("esc_events_published_total", "Events that publishers within the process put into lanes.", [
+      { value: stats.published },
+    ]),
     counter("esc_events_emitted_total", "Events that handlers published.", [{ value: stats.emitted }]),
     counter("esc_dead_letters_retried_total", "Dead letters put into a lane once more.", [{ value: stats.retried }]),
     counter("esc_handler_retries_total", "Attempts after a failed one.", [{ value: stats.retries }]),

@@ -15,7 +15,7 @@ export { type PartialFrame, PartialFrames } from "./partial-frames.ts";
 export { PendingAcks } from "./pending-acks.ts";
 export type { PreparedTopic } from "./prepared-topic.ts";
 export { type LaneCounts, PublishBatch } from "./publish-batch.ts";
-export { Publisher, type PublishedEvent, type PublisherHandle, type PublishResult } from "./publisher.ts";
+export { type PublishedEvent, Publisher, type PublisherHandle, type PublishResult } from "./publisher.ts";
 export { endedCounter, PublisherPlaces, type PublisherPlacesOptions } from "./publisher-places.ts";
 export type { ScannerLanes, ScanSettings } from "./scan-context.ts";
 export { TcpSource, type TcpSourceOptions, type TcpSourceParts } from "./tcp-source.ts";

@@ -17,7 +17,14 @@ import {
   type PriorityName,
   Source,
 } from "@esc/events";
-import { AsyncWaitStrategy, type AsyncWaitOptions, type Parker, RecordRing, type Waitable, type WaitStrategy } from "@esc/queues";
+import {
+  type AsyncWaitOptions,
+  AsyncWaitStrategy,
+  type Parker,
+  RecordRing,
+  type Waitable,
+  type WaitStrategy,
+} from "@esc/queues";
 import { type DurableTicket, DurableTickets } from "./durable-tickets.ts";
 import { FrameArea } from "./frame-area.ts";
 import { kernelBase64 } from "./kernel.generated.ts";
@@ -312,7 +319,15 @@ export class Publisher implements Waitable, Disposable {
     const now = this.#origin + performance.now();
     const timeMs = Math.floor(now);
     const { address, openAddress, context } = this.#place;
-    return this.#kernel.publishFrames(address, openAddress, context, area.start, area.end, timeMs, (now - timeMs) * 1e6);
+    return this.#kernel.publishFrames(
+      address,
+      openAddress,
+      context,
+      area.start,
+      area.end,
+      timeMs,
+      (now - timeMs) * 1e6,
+    );
   }
 
   #check(): void {

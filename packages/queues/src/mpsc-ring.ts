@@ -4,7 +4,6 @@ import { FramedRing, type FramedRingOptions } from "./framed-ring.ts";
 import { MAX_PRODUCERS, RingKind } from "./ring.ts";
 import { RingProducer } from "./ring-producer.ts";
 
-
 export class MpscRing extends FramedRing {
   /**
    * Makes a ring. Once, before other threads attach.

@@ -9,7 +9,6 @@ import { RecordAppender } from "./record-appender.ts";
 import { MAX_PRODUCERS, Ring, RingKind } from "./ring.ts";
 import { RingConsumer } from "./ring-consumer.ts";
 
-
 export interface RecordRingOptions {
   /** Bytes of the ring: a power of two, 4 KiB to 1 GiB. */
   readonly capacityBytes: number;

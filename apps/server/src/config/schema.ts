@@ -100,6 +100,12 @@ export const configSchema = z.strictObject({
           bufferSize: bytes(4 * KIB, 256 * MIB).default(4 * MIB),
         })
         .prefault({}),
+      in_process: z
+        .strictObject({
+          max_publishers: whole(0, 48).default(16),
+          batch_bytes: bytes(4 * KIB, 64 * MIB).default(MIB),
+        })
+        .prefault({}),
     })
     .prefault({}),
   http: z
