@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ReadmeExample, readmeExample } from "@esc/tooling/readme-example";
@@ -61,6 +62,13 @@ test("the handler example handles the orders beside it", async () => {
   const stats = await server.statsWhen((s) => accountedFor(s) === lines);
   expect(stats.accepted).toBe(lines);
   expect(stats.processed).toBeGreaterThan(0);
+});
+
+test("the publisher example: all that its thread published is processed", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "esc-test-"));
+  const { code, output } = await run(process.execPath, ["examples/publisher/main.js", dir]);
+  expect([code, output]).toEqual([0, "100001 published, 100001 processed\n"]);
+  rmSync(dir, { recursive: true, force: true });
 });
 
 const packages = readdirSync(join(ROOT, "packages")).filter((name) =>
