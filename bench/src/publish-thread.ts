@@ -26,7 +26,7 @@ export const PAYLOAD_BYTES = 32;
 /** A record's header and the topic. */
 const PAYLOAD_AT = 32 + TOPIC.length;
 /** What peers carry: topic and payload in doubles, no CRC, no routing. */
-const DOUBLES = 6;
+export const DOUBLES = 6;
 const MESSAGES_UNDER_WAY = 8_192;
 
 /**
@@ -157,7 +157,7 @@ function taker(run: PublishRun, port: MessagePort | undefined, clock: () => numb
   const ring = new RingBuffer(run.ring, Float64Array);
   const values = new Float64Array(DOUBLES * (run.rate > 0 ? 1 : 256));
   return (count, samples) => {
-    // A full ring takes a part of an event: whole ones are counted by their doubles.
+    // The ring holds a whole number of events, so that none is taken in parts.
     for (let taken = 0; taken < count * DOUBLES; ) {
       const doubles = ring.pop(values);
       if (doubles === 0) Atomics.pause();
