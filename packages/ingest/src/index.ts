@@ -1,3 +1,4 @@
+export { AnswerLoop, type AnswerLoopOptions } from "./answer-loop.ts";
 export { Connection, type ConnectionOptions, type ConnectionSocket } from "./connection.ts";
 export { DescriptorRoom } from "./descriptor-room.ts";
 export {

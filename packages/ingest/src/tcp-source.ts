@@ -31,6 +31,8 @@ export interface TcpSourceParts {
   readonly input: InputArea;
   readonly gate: LaneGate;
   readonly counters: CounterBlock<string>;
+  /** Told whenever a read leaves an acknowledgement owed. */
+  readonly onOwed?: () => void;
   /** Told when connections begin to be refused for want of file descriptors, and when that is over. */
   readonly onDescriptors?: (exhausted: boolean, limit: number) => void;
 }
@@ -81,17 +83,23 @@ export class TcpSource {
     return this.#connections.size;
   }
 
-  /** Lanes may have space, or be durable further: serves those that waited. */
-  wake(realtime: number, transactional: number, batch: number): void {
+  /**
+   * Lanes may have space, or be durable further: serves those that waited.
+   * @returns whether acknowledgements are owed still.
+   */
+  wake(realtime: number, transactional: number, batch: number): boolean {
+    let owes = false;
     for (const connection of this.#connections.keys()) {
       if (connection.blocked) connection.retry();
       if (connection.owesAck) connection.settle(realtime, transactional, batch);
+      if (connection.owesAck) owes = true;
     }
     for (const connection of this.#vanished) {
       if (connection.blocked) continue;
       this.#vanished.delete(connection);
       this.#connections.delete(connection);
     }
+    return owes;
   }
 
   /** Accepts and reads no more. What was read goes into the lanes, what is owed is still answered by {@link wake}. */
@@ -176,7 +184,9 @@ export class TcpSource {
 
   #read(connection: Connection | undefined, length: number): boolean {
     if (connection === undefined || this.#closing) return true;
-    return connection.read(length);
+    const flowing = connection.read(length);
+    if (connection.owesAck) this.#parts.onOwed?.();
+    return flowing;
   }
 
   /** Looks now and then, not at silences: who sends a byte every second is never silent and never ends its frame. */

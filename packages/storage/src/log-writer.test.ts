@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import {
   type LogFs,
   LogReader,
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lane's ring and the writer that takes from it, with a clock and a disk that the test holds. */
-function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number } = {}) {
+function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number; spinMs?: number } = {}) {
   const arena = Arena.create({ bytes: 1 << 20 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
@@ -52,6 +52,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     groupBytes: options.groupBytes ?? 1 << 15,
     groupDelayMs: options.groupDelayMs ?? 0,
     syncIntervalMs: 100,
+    spinMs: options.spinMs ?? 0,
     now: () => clock.ms,
     onState: (_, state) => states.push(state.kind),
   });
@@ -247,4 +248,25 @@ test("space that comes right before the end is used: the last try doesn't wait f
   disk.full = false;
   writer.run(() => true);
   expect([stored(), ring.durableSequence]).toEqual([upTo(50), 51]);
+});
+
+test("the thread looks on for a while before it sleeps, as long as its last rest was a short one", () => {
+  const { writer, parker, append, clock, stored } = lane({ spinMs: 1 });
+  let looks = 0;
+  const looksBeforeSleep: number[] = [];
+  const rests = [5, 0.5, 0.25, 5];
+  vi.spyOn(parker, "park").mockImplementation(() => {
+    looksBeforeSleep.push(looks);
+    looks = 0;
+    clock.ms += rests[looksBeforeSleep.length - 1] as number;
+    append(1);
+  });
+  writer.run(() => {
+    looks++;
+    clock.ms += 0.125;
+    return looksBeforeSleep.length === rests.length;
+  });
+  // At first, and behind half a millisecond, it looks on; behind what took longer than looking on would have, it sleeps at once.
+  expect(looksBeforeSleep.map((n) => n > 6)).toEqual([true, false, true, false]);
+  expect(stored()).toEqual(upTo(4));
 });

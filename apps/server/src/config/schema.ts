@@ -209,6 +209,7 @@ export const configSchema = z.strictObject({
       attempts: whole(1, 100).default(3),
     })
     .prefault({}),
+  spin_us: whole(0, 10_000).default(200),
   dead_letters: z.strictObject({ buffer_size: powerOfTwo(1_024, 8_388_608).default(65_536) }).prefault({}),
   shutdown: z.strictObject({ grace_ms: whole(100, 3_600_000).default(10_000) }).prefault({}),
 });

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
 import { EscError, Source } from "@esc/events";
-import { FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { AnswerLoop, FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
 import { hostPort } from "../host-port.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
 import type { IngestOrder, WorkerMessage, WorkerStart } from "./messages.ts";
@@ -11,7 +11,6 @@ import { startWorker } from "./start-failure.ts";
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
 const port = parentPort;
 const { handle, config } = workerData as WorkerStart;
-const WAKE_MS = 1_000;
 const QUIET_MS = 5;
 
 await startWorker(port, async () => {
@@ -26,13 +25,17 @@ await startWorker(port, async () => {
   const scanner = (name: string, source: Source, overflow: typeof WAITING_PRODUCER) =>
     new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
   const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
-  const tcp = tcpConfig.enable
+  const wake = (): boolean => tcp?.wake(gate.durable(0), gate.durable(1), gate.durable(2)) ?? false;
+  const now = () => performance.now();
+  const answers = new AnswerLoop({ parker, serve: wake, spinMs: config.spin_us / 1_000, now });
+  const tcp: TcpSource | undefined = tcpConfig.enable
     ? new TcpSource(tcpConfig, {
         scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER),
         input,
         gate,
         counters,
         onDescriptors: tellDescriptors,
+        onOwed: () => answers.owed(),
       })
     : undefined;
   const udp = udpConfig.enable
@@ -47,15 +50,7 @@ await startWorker(port, async () => {
   };
   let closed = false;
   let stopping = false;
-
-  const wake = () => tcp?.wake(gate.durable(0), gate.durable(1), gate.durable(2));
-  void (async () => {
-    while (!closed) {
-      parker.prepare();
-      wake();
-      await parker.parkAsync(WAKE_MS);
-    }
-  })();
+  void answers.run();
 
   const untilQuiet = () => {
     wake();
@@ -72,7 +67,7 @@ await startWorker(port, async () => {
       wake();
       await tcp?.close(order.graceMs);
       closed = true;
-      parker.unpark();
+      answers.close();
       send({ type: "done" });
       port.close();
     }
