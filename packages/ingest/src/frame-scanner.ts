@@ -2,11 +2,14 @@
  * The frame scanner's face: an input area that sockets read into, and one kernel call that takes a chunk of it and
  * leaves records in the lanes (`assembly/scan.ts`).
  */
-import { type Arena, loadKernel } from "@esc/arena";
+
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import type { Overflow, TopicTable } from "@esc/dispatcher";
 import { crcTable, EscError, LANE_NAMES, type LaneName, type Source } from "@esc/events";
 import type { CounterBlock } from "@esc/metrics";
 import type { RecordRing } from "@esc/queues";
+import { ringAddress } from "@esc/queues/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface ScanKernel {
@@ -58,7 +61,7 @@ export class InputArea {
     this.headroom = options.maxFrameBytes + 4 + READ_BYTES;
     const region = arena.allocate(name, this.headroom + READ_BYTES);
     this.bytes = new Uint8Array(arena.memory.buffer);
-    this.readStart = region.address + this.headroom;
+    this.readStart = regionAddress(region) + this.headroom;
     this.readView = new Uint8Array(arena.memory.buffer, this.readStart, READ_BYTES);
   }
 
@@ -91,20 +94,20 @@ export class FrameScanner {
     const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
     const refusals = arena.allocate(`${name}.refusals`, REFUSAL_ENTRIES * 8);
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
-    this.#context = context.address;
-    this.#words = new Uint32Array(arena.memory.buffer, context.address, CONTEXT_BYTES / 4);
-    this.#ends = new Float64Array(arena.memory.buffer, context.address + 88, 3);
-    this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, REFUSAL_ENTRIES * 2);
+    this.#context = regionAddress(context);
+    this.#words = new Uint32Array(arena.memory.buffer, regionAddress(context), CONTEXT_BYTES / 4);
+    this.#ends = new Float64Array(arena.memory.buffer, regionAddress(context) + 88, 3);
+    this.#refusals = new Uint32Array(arena.memory.buffer, regionAddress(refusals), REFUSAL_ENTRIES * 2);
     this.#words.set(
       [
-        crcTable(arena).address,
+        regionAddress(crcTable(arena)),
         options.topics.address,
-        plan.address,
+        regionAddress(plan),
         PLAN_ENTRIES,
         options.maxFrameBytes,
         options.source,
         options.counters.address,
-        refusals.address,
+        regionAddress(refusals),
         REFUSAL_ENTRIES,
       ],
       0,
@@ -118,7 +121,7 @@ export class FrameScanner {
           `Frames of ${options.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
         );
       }
-      this.#words.set([ring.address, producer, options.overflow[lane]], (128 + index * 64) / 4);
+      this.#words.set([ringAddress(ring), producer, options.overflow[lane]], (128 + index * 64) / 4);
     }
   }
 

@@ -1,9 +1,11 @@
 /** Lanes, a scanner and an input area, small enough to fill: what the tests of this package stand on. */
+
 import { Arena } from "@esc/arena";
 import { DATAGRAM_PRODUCER, type TopicOverride, TopicTable, WAITING_PRODUCER } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName, RecordOffset, Source } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import {
   Connection,
   type ConnectionSocket,
@@ -91,7 +93,7 @@ export class IngestRig {
     const bytes = Buffer.from(this.arena.memory.buffer);
     const seen: SeenRecord[] = [];
     while (seen.length < most && consumer.next(1) > 0) {
-      const at = consumer.runAddress;
+      const at = runAddress(consumer);
       const flags = bytes.readUInt8(at + RecordOffset.flags);
       const idBytes = flags & 8 ? 16 : 0;
       const topicAt = at + RecordOffset.body + idBytes;

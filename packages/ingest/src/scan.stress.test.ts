@@ -5,6 +5,7 @@ import { TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, RecordOffset } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { expect, test } from "vitest";
 import { acceptedCounter, droppedCounter, INGEST_COUNTERS } from "./index.ts";
 
@@ -51,8 +52,8 @@ test("two ingest threads scan into the same small lanes: every frame is in its l
     for (const one of lanes) {
       if (one.consumer.next(2_048) === 0) continue;
       moved = true;
-      const end = one.consumer.runAddress + one.consumer.runBytes;
-      for (let at = one.consumer.runAddress; at < end; ) {
+      const end = runAddress(one.consumer) + one.consumer.runBytes;
+      for (let at = runAddress(one.consumer); at < end; ) {
         const length = bytes.readUInt32LE(at);
         const covered = Uint8Array.from(bytes.subarray(at + RecordOffset.sequence, at + length));
         if (crc32(covered) !== bytes.readUInt32LE(at + RecordOffset.crc)) throw new Error(`torn record in ${one.lane}`);

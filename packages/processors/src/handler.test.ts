@@ -1,6 +1,7 @@
 import { Arena } from "@esc/arena";
 import { createCrcTable, type LaneName } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { DeadLetterKey, RecordView } from "@esc/storage";
 import { expect, test, vi } from "vitest";
 import { DeadLetters, defineHandler, type Handler, HandlerTable, toHandlers } from "./index.ts";
@@ -28,7 +29,7 @@ function rig(topic: string, payload: string) {
     });
   append(topic);
   consumers.lane.next(1 << 16);
-  const view = new RecordView(bytes).moveTo(consumers.lane.runAddress);
+  const view = new RecordView(bytes).moveTo(runAddress(consumers.lane));
   return { view, append, consumers, bytes, letters: new DeadLetters(dead.appender("dead.producer"), "realtime") };
 }
 
@@ -80,7 +81,7 @@ test("a dead letter is the whole event, with where it came from and why it died"
   const { view, consumers, letters, bytes } = rig("order.created", "payload");
   expect(letters.write(view, { reason: "handler_failed", attempts: 1, error: new Error("boom") })).toBe(true);
   consumers.dead.next(1 << 16);
-  const dead = new RecordView(bytes).moveTo(consumers.dead.runAddress).copy();
+  const dead = new RecordView(bytes).moveTo(runAddress(consumers.dead)).copy();
   expect(dead).toMatchObject({
     sequence: 1,
     topic: "order.created",

@@ -4,8 +4,10 @@
  * Group commit without a timer: while one sync is under way, records gather in the ring; the next pass writes all of
  * them and syncs once. At a low rate a group is one record and waits for nobody; at a high rate groups grow by themselves.
  */
+
 import type { EscError } from "@esc/events";
 import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import type { LogStore } from "./log-store.ts";
 
 /** When a lane's log is synced. */
@@ -211,7 +213,7 @@ class LaneWriter {
     while (group < groupBytes) {
       const records = consumer.next(groupBytes - group);
       if (records === 0) break;
-      log.append(arenaBytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, records);
+      log.append(arenaBytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, records);
       if (this.#state.kind === "waiting") this.#enter({ kind: "writing" });
       if (this.#written === this.#durable) this.#unsyncedSince = now();
       group += consumer.runBytes;

@@ -1,4 +1,5 @@
 /** A lane with everything it has in the server, in one thread: real rings and files, clocks that tests move. */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { Arena } from "@esc/arena";
 import { createCrcTable, encodeMetadata, LANE_NAMES, type LaneName, Priority, type PriorityName } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
 import { DeadLetters } from "../dead-letters/dead-letters.ts";
 import { toDefinitions } from "../handler-module.ts";
@@ -222,7 +224,7 @@ export class LaneRig implements AsyncDisposable {
   store(): void {
     const consumer = this.#logConsumer;
     while (consumer.next(1 << 20) > 0) {
-      this.#log.append(this.#bytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, consumer.runRecords);
+      this.#log.append(this.#bytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, consumer.runRecords);
       consumer.release(consumer.runEnd, consumer.runRecords);
     }
     this.#log.sync();
@@ -327,7 +329,7 @@ export class LaneRig implements AsyncDisposable {
     const views: HandledEvent[] = [];
     while (consumer.next(1 << 20) > 0) {
       const view = new HandledEvent(this.#bytes);
-      for (let at = consumer.runAddress; at < consumer.runAddress + consumer.runBytes; at += view.paddedBytes) {
+      for (let at = runAddress(consumer); at < runAddress(consumer) + consumer.runBytes; at += view.paddedBytes) {
         view.moveTo(at);
         if (!view.tombstone) views.push(HandledEvent.copyOf(view));
       }

@@ -22,7 +22,9 @@
  * A double is stored by plain stores: eight aligned bytes are never torn on the 64-bit machines that Node runs on. Who
  * reads after the thread's end sees all of them; who reads beside it sees a recent state, which is all a gauge needs.
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import type { LaneName } from "@esc/events";
 import { CompletionTracker } from "../retry/completion-tracker.ts";
 
@@ -67,10 +69,10 @@ export class LaneState {
       region("tracker"),
       region("delayed"),
     ];
-    this.#numbers = new Float64Array(buffer, numbers.address, numbers.byteLength / 8);
-    this.#words = new Int32Array(buffer, words.address, WORDS);
-    this.tracker = new CompletionTracker(new Uint32Array(buffer, tracker.address, tracker.byteLength / 4));
-    this.delayed = new Float64Array(buffer, delayed.address, delayed.byteLength / 8);
+    this.#numbers = new Float64Array(buffer, regionAddress(numbers), numbers.byteLength / 8);
+    this.#words = new Int32Array(buffer, regionAddress(words), WORDS);
+    this.tracker = new CompletionTracker(new Uint32Array(buffer, regionAddress(tracker), tracker.byteLength / 4));
+    this.delayed = new Float64Array(buffer, regionAddress(delayed), delayed.byteLength / 8);
   }
 
   /** Arena bytes of one lane's state, alignment included. */

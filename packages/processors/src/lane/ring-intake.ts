@@ -2,6 +2,7 @@
  * What comes through a lane's ring: taken run by run where it lies, given back as it is taken. Also what a realtime lane
  * gives up when producers ask, and whether what was handled was in time.
  */
+import { runAddress } from "@esc/queues/kernel";
 import type { LaneParts } from "./build-lane.ts";
 import { HandledEvent, wasRetried } from "./handled-event.ts";
 import type { LaneProcessorOptions } from "./lane-options.ts";
@@ -62,7 +63,7 @@ export class RingIntake {
       consumer.release(consumer.runEnd, events);
       return true;
     }
-    return this.#takeRun(consumer.runAddress, consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
+    return this.#takeRun(runAddress(consumer), consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
   }
 
   /** Records that a thread which died had taken, and not given back yet. */
@@ -70,7 +71,8 @@ export class RingIntake {
     const { consumer } = this.#options;
     const { progress } = this.#parts;
     const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
     const toPosition = consumer.runEnd - bytes - address;
     let events = 0;
     let at = address;
@@ -174,7 +176,8 @@ export class RingIntake {
     if (records === 0) return false;
     if (consumer.runSequence < progress.next) return this.#passTaken();
     const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
     const toPosition = consumer.runEnd - bytes - address;
     let events = 0;
     let at = address;
