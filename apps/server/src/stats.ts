@@ -5,6 +5,7 @@ import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
+import type { StageLatencyStats } from "./stage-latency.ts";
 
 /** Which consumer is which in each lane's ring. */
 export interface ConsumerSlots {
@@ -91,6 +92,8 @@ export interface Stats {
   };
   readonly datagrams: number;
   readonly topics: number;
+  /** From received to each stage. */
+  readonly latency: StageLatencyStats;
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
   /** By lane, and the dead letters'. */
   readonly logs: Readonly<Record<string, LogStats>>;
@@ -199,6 +202,7 @@ export function readStats(
     },
     datagrams: ingest.value("datagrams"),
     topics: topics.topics,
+    latency: pipeline.latency.stats,
     lanes,
     logs,
   };

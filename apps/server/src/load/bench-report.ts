@@ -1,22 +1,9 @@
 /** What a run of `esc bench` came to: the object that `--json` prints, and the same for people. */
-import type { HistogramSnapshot } from "@esc/metrics";
 import { ExitCode } from "../commands/usage-error.ts";
+import type { Latency } from "../latency-figures.ts";
 import type { BenchOptions } from "./bench-options.ts";
 import { type Machine, machineLine } from "./machine.ts";
 import { total, type Verdict } from "./referee.ts";
-
-/** Times in nanoseconds; 0 when nothing was measured. */
-export interface Latency {
-  readonly count: number;
-  readonly min: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly p9999: number;
-  readonly max: number;
-}
 
 /**
  * - `ok`: every event is accounted for.
@@ -78,20 +65,6 @@ export function reportedOptions(options: BenchOptions, target: string): BenchRep
     durationSeconds: options.durationSeconds,
     ack: frames.ack,
     mostFramesPerWrite: options.mostFrames,
-  };
-}
-
-export function latencyOf(snapshot: HistogramSnapshot): Latency {
-  return {
-    count: snapshot.count,
-    min: snapshot.minNs,
-    mean: Math.round(snapshot.meanNs),
-    p50: snapshot.percentile(50),
-    p90: snapshot.percentile(90),
-    p99: snapshot.percentile(99),
-    p999: snapshot.percentile(99.9),
-    p9999: snapshot.percentile(99.99),
-    max: snapshot.maxNs,
   };
 }
 

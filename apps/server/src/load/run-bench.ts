@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { EscError } from "@esc/events";
+import { latencyOf } from "../latency-figures.ts";
 import type { LoadStart } from "../workers/load.ts";
 import type { BenchOptions, Target } from "./bench-options.ts";
-import { type BenchReport, latencyOf, type Outcome, reportedOptions } from "./bench-report.ts";
+import { type BenchReport, type Outcome, reportedOptions } from "./bench-report.ts";
 import { BenchServer } from "./bench-server.ts";
 import { createLoadArea, type LoadArea } from "./load-area.ts";
 import type { LoadSummary } from "./load-run.ts";

@@ -23,8 +23,9 @@ await startWorker(port, async () => {
   const lanes = perLane((lane) => ({ ring: rings[lane], producer: rings[lane].addProducer() }));
   const gate = new LaneGate(rings, parker);
   const input = new InputArea(arena, "ingest.input", { maxFrameBytes });
+  const latency = pipeline.latency.scanner(0);
   const scanner = (name: string, source: Source, overflow: typeof WAITING_PRODUCER) =>
-    new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
+    new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters, latency });
   const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
   const tcp = tcpConfig.enable
     ? new TcpSource(tcpConfig, {

@@ -33,6 +33,7 @@ await startWorker(port, () => {
     groupDelayMs: storage.group_delay_ms,
     syncIntervalMs: storage.sync_interval_ms,
     now: () => performance.now(),
+    onDurable: pipeline.latency.durable(),
     onState: (lane, state) =>
       send({
         type: "log-state",
