@@ -44,6 +44,22 @@ test("people get every figure in a line of its own", () => {
   ]);
 });
 
+test("the server's own stages have a line for each lane that had events", () => {
+  const inside = {
+    stages: { queued: { realtime: latency, batch: latency }, durable: { batch: latency } },
+    ...{ since: "start", unmeasured: 4 },
+  } as const;
+  const figures = "p50 999 ns, p99 1.5 µs, p99.9 2.50 ms, max 3.00 s";
+  const lines = reportText({ ...report, latency: { ...report.latency, inside } }).split("\n");
+  expect(lines.slice(9, -2)).toEqual([
+    "inside     since the server's start",
+    `           realtime, received to queued: ${figures}`,
+    `           batch, received to queued: ${figures}`,
+    `           batch, received to durable: ${figures}`,
+    "           4 events unmeasured",
+  ]);
+});
+
 test("a loss, an error and an interruption are the last words", () => {
   const text = reportText({
     ...report,

@@ -25,6 +25,7 @@ const PATIENCE_MS = 1_000;
 export async function insideLatency(http: string, before: Counts, after: Counts): Promise<InsideLatency | undefined> {
   const until = performance.now() + PATIENCE_MS;
   let counts = after;
+  if (counts.latency === undefined) return undefined;
   while (!isDurable(counts) && performance.now() < until) {
     await sleep(POLL_MS);
     counts = await readCounts(http);
