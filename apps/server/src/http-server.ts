@@ -5,7 +5,8 @@ import { EscError } from "@esc/events";
 import { type MetricFamily, PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
 import { type AdminParts, answerAdmin, isAdminPath } from "./admin-api.ts";
 import { hostPort } from "./host-port.ts";
-import { metricFamilies, type Stats } from "./stats.ts";
+import { metricFamilies } from "./metric-families.ts";
+import type { Stats } from "./stats.ts";
 
 /** Whether the server takes events, and if not, why. */
 export interface Readiness {
