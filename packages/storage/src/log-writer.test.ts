@@ -83,6 +83,24 @@ test("what gathered in the ring is written and synced as one group, and is durab
   expect(writer.step()).toBe(false);
 });
 
+test("how far a lane is durable is told once per sync, right before it can be seen; a failed sync tells nothing", () => {
+  const { ring, writer, append, disk, durable } = lane();
+  append(10);
+  writer.step();
+  const first = ring.publishedPosition;
+  append(5);
+  writer.step();
+  writer.step();
+  const second = ring.publishedPosition;
+  disk.broken = true;
+  append(1);
+  writer.step();
+  expect(durable).toEqual([
+    { lane: "lane", position: first, seen: 0 },
+    { lane: "lane", position: second, seen: first },
+  ]);
+});
+
 test("a group ends at its limit; the next step takes up the rest", () => {
   const { writer, append, stored, disk } = lane({ groupBytes: 400 });
   append(100);
@@ -250,22 +268,4 @@ test("space that comes right before the end is used: the last try doesn't wait f
   disk.full = false;
   writer.run(() => true);
   expect([stored(), ring.durableSequence]).toEqual([upTo(50), 51]);
-});
-
-test("how far a lane is durable is told once per sync, right before it can be seen; a failed sync tells nothing", () => {
-  const { ring, writer, append, disk, durable } = lane();
-  append(10);
-  writer.step();
-  const first = ring.publishedPosition;
-  append(5);
-  writer.step();
-  writer.step();
-  const second = ring.publishedPosition;
-  disk.broken = true;
-  append(1);
-  writer.step();
-  expect(durable).toEqual([
-    { lane: "lane", position: first, seen: 0 },
-    { lane: "lane", position: second, seen: first },
-  ]);
 });
