@@ -11,7 +11,11 @@ import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCou
 import { Parker, RecordRing } from "@esc/queues";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
+import { perLane } from "./per-lane.ts";
+import { StageLatency } from "./stage-latency.ts";
 import { ThreadMode } from "./thread-mode.ts";
+
+export { perLane } from "./per-lane.ts";
 
 /** The rings that have a log: the lanes, and the dead letters. */
 export const LOGGED: readonly string[] = [...LANE_NAMES, DEAD_LETTERS];
@@ -28,6 +32,9 @@ const PARKER_NAMES: readonly ParkerName[] = ["ingest", "log", ...LANE_NAMES.map(
 /** What the main thread counts: dead letters that it put into a lane once more. */
 const ADMIN_COUNTERS = LANE_NAMES.map((lane) => `retried.${lane}`);
 
+/** Threads that publish what comes from outside. */
+const INGEST_THREADS = 1;
+
 /** Room for what threads cut for themselves beyond what is added up here: contexts, runs, cursors. */
 const SPARE_BYTES = 1_048_576;
 
@@ -39,6 +46,7 @@ export class Pipeline {
   readonly admin: CounterBlock<string>;
   readonly states: Readonly<Record<LaneName, LaneState>>;
   readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
+  readonly latency: StageLatency;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
   readonly #parkers: Readonly<Record<ParkerName, Parker>>;
 
@@ -50,6 +58,7 @@ export class Pipeline {
     this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
     this.states = perLane((lane) => LaneState.attach(arena, lane));
+    this.latency = StageLatency.attach(arena);
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
       PARKER_NAMES.map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
@@ -81,6 +90,7 @@ export class Pipeline {
       // Producers of single events in each lane: handlers of every lane, and the main thread.
       (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
+      StageLatency.bytesFor(INGEST_THREADS) +
       InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       SPARE_BYTES;
     const arena = Arena.create({ bytes });
@@ -94,6 +104,7 @@ export class Pipeline {
     for (const lane of LANE_NAMES) CounterBlock.create(arena, `counters.${lane}`, PROCESSOR_COUNTERS);
     CounterBlock.create(arena, "counters.admin", ADMIN_COUNTERS);
     for (const lane of LANE_NAMES) LaneState.create(arena, lane, cursors[lane], state);
+    StageLatency.create(arena, INGEST_THREADS);
     for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
@@ -127,9 +138,4 @@ export class Pipeline {
 /** Room that a producer of single events needs: the largest that may come in, and what stands around it in its record. */
 export function producerBytes(config: Config): number {
   return config.ingestion.max_frame_bytes + 8_192;
-}
-
-/** A value for each lane. */
-export function perLane<T>(make: (lane: LaneName) => T): Record<LaneName, T> {
-  return { realtime: make("realtime"), transactional: make("transactional"), batch: make("batch") };
 }

@@ -20,6 +20,7 @@ import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { latencyFamilies } from "./stage-latency.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
 import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
@@ -278,6 +279,7 @@ export class Server {
       appName: this.#config.app_name,
       readiness: () => this.readiness(),
       stats: () => this.stats(),
+      moreMetrics: () => (this.#pipeline === undefined ? [] : latencyFamilies(this.#pipeline.latency)),
       admin: () => this.#admin(),
     });
     this.#http = http;

@@ -27,6 +27,7 @@
 // | … + 16 | | u32 records, u32 bytes planned; u64 claim word; u64 tail, where the claim begins |
 // | … + 40 | | u32 address of the next record; u32 bytes from there to the ring's end |
 // | … + 48 | | u64 sequence of the next record; u32 CRC register behind its stamp (`stampRegister`) |
+// | … + 60 | u32 | address of the lane's latency stamps, or 0 |
 //
 // Plan entry: u32 address of the frame, u32 lane | priority << 8 | frame << 16, u32 topic hash, u32 record length.
 // Refusal: u32 frame (from 1 in this call) | lane << 16 where a lane dropped it, u32 code.
@@ -46,6 +47,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
+import { stampGroup } from "@esc/metrics/assembly/stamps";
 import { sealStamped, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
@@ -82,6 +84,7 @@ const ADDRESS: usize = 40;
 const LEFT: usize = 44;
 const SEQUENCE: usize = 48;
 const STAMP: usize = 56;
+const LATENCY: usize = 60;
 
 const COUNT_ACCEPTED: usize = 0;
 const COUNT_DROPPED: usize = 3 * 8;
@@ -269,7 +272,7 @@ function cutPlan(context: usize, first: u32, planned: u32): void {
  * Takes the whole frames of [p, end). `whole` says that nothing follows (a datagram, or the end of a connection), so
  * that a part of a frame at the end is refused. Returns the status; what else there is to tell stands in the context.
  */
-export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64): u32 {
+export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64, receivedNs: f64): u32 {
   const start = p;
   let planned: u32 = 0;
   let frames: u32 = 0;
@@ -377,7 +380,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
       store<u32>(context + BLOCKED_LANE, LANE_TRANSACTIONAL);
       status = BLOCKED;
     }
-    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs);
+    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs, receivedNs);
   }
   for (let i: u32 = 0; i < LANES; i++) {
     const at = lane(context, i);
@@ -451,7 +454,7 @@ function claimLanes(context: usize, planned: u32): u32 {
 }
 
 /** Copies, seals and publishes what the plan holds and every lane has claimed. */
-function fill(context: usize, planned: u32, timeNs: u64): void {
+function fill(context: usize, planned: u32, timeNs: u64, receivedNs: f64): void {
   const plan = <usize>load<u32>(context + PLAN);
   const crcTable = <usize>load<u32>(context + CRC_TABLE);
   const source = load<u32>(context + SOURCE);
@@ -496,6 +499,8 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     if (records == 0) continue;
     // Counted before anybody can see them: what is processed is never more than what was accepted.
     countUp(counters + COUNT_ACCEPTED + (<usize>i << 3), records);
+    const stamps = <usize>load<u32>(at + LATENCY);
+    if (stamps != 0) stampGroup(stamps, <f64>claimEnd(at), receivedNs, records);
     publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), claimEnd(at), load<u64>(at + SEQUENCE));
   }
 }

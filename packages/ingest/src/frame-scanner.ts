@@ -7,13 +7,21 @@ import type { Arena } from "@esc/arena";
 import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import type { Overflow, TopicTable } from "@esc/dispatcher";
 import { crcTable, EscError, LANE_NAMES, type LaneName, type Source } from "@esc/events";
-import type { CounterBlock } from "@esc/metrics";
+import type { CounterBlock, MonotonicClock, StampRing } from "@esc/metrics";
 import type { RecordRing } from "@esc/queues";
 import { ringAddress } from "@esc/queues/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface ScanKernel {
-  scan(context: number, start: number, end: number, whole: number, timeMs: number, timeNs: number): number;
+  scan(
+    context: number,
+    start: number,
+    end: number,
+    whole: number,
+    timeMs: number,
+    timeNs: number,
+    receivedNs: number,
+  ): number;
 }
 
 /** How a scan ended. */
@@ -32,6 +40,8 @@ export type ScanStatus = (typeof ScanStatus)[keyof typeof ScanStatus];
 /** Bytes that one read may bring: larger reads save calls, but no longer fit a core's L2 cache. */
 export const READ_BYTES = 262_144;
 const CONTEXT_BYTES = 128 + 3 * 64;
+/** Of a lane's part of the context. */
+const LATENCY_WORD = 15;
 const PLAN_ENTRIES = 4_096;
 const REFUSAL_ENTRIES = 1_024;
 
@@ -79,6 +89,16 @@ export interface FrameScannerOptions {
   /** What to do when a lane is full, by lane. */
   readonly overflow: Readonly<Record<LaneName, Overflow>>;
   readonly counters: CounterBlock<string>;
+  /** Where a scan leaves, for each lane, how many events it took up to where, and when; nowhere unless given. */
+  readonly latency?: ScannerLatency;
+}
+
+/** What the latency of a scan's events is measured from. */
+export interface ScannerLatency {
+  /** By lane; no other thread writes to them. */
+  readonly stamps: Readonly<Record<LaneName, StampRing>>;
+  /** The calling thread's. */
+  readonly clock: Pick<MonotonicClock, "at">;
 }
 
 export class FrameScanner {
@@ -87,6 +107,7 @@ export class FrameScanner {
   readonly #words: Uint32Array;
   readonly #ends: Float64Array;
   readonly #refusals: Uint32Array;
+  readonly #clock: ScannerLatency["clock"] | undefined;
 
   /** @throws EscError `ESC_FRAME_LIMIT` when the longest frame doesn't fit into half of every lane's ring. */
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
@@ -121,8 +142,11 @@ export class FrameScanner {
           `Frames of ${options.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
         );
       }
-      this.#words.set([ringAddress(ring), producer, options.overflow[lane]], (128 + index * 64) / 4);
+      const at = (128 + index * 64) / 4;
+      this.#words.set([ringAddress(ring), producer, options.overflow[lane]], at);
+      this.#words[at + LATENCY_WORD] = options.latency?.stamps[lane].address ?? 0;
     }
+    this.#clock = options.latency?.clock;
   }
 
   /**
@@ -130,9 +154,19 @@ export class FrameScanner {
    * @param whole nothing follows: a part of a frame at the end is refused.
    */
   scan(start: number, end: number, whole: boolean): ScanStatus {
-    const now = performance.timeOrigin + performance.now();
+    const sinceStart = performance.now();
+    const now = performance.timeOrigin + sinceStart;
     const timeMs = Math.floor(now);
-    return this.#kernel.scan(this.#context, start, end, whole ? 1 : 0, timeMs, (now - timeMs) * 1e6) as ScanStatus;
+    const receivedNs = this.#clock === undefined ? 0 : this.#clock.at(sinceStart);
+    return this.#kernel.scan(
+      this.#context,
+      start,
+      end,
+      whole ? 1 : 0,
+      timeMs,
+      (now - timeMs) * 1e6,
+      receivedNs,
+    ) as ScanStatus;
   }
 
   /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */

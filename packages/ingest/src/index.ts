@@ -8,6 +8,7 @@ export {
   type InputAreaOptions,
   READ_BYTES,
   type ScannerLanes,
+  type ScannerLatency,
   ScanStatus,
 } from "./frame-scanner.ts";
 export { acceptedCounter, droppedCounter, INGEST_COUNTERS, refusedCounter } from "./ingest-counters.ts";

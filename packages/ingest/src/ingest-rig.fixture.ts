@@ -3,7 +3,7 @@
 import { Arena } from "@esc/arena";
 import { DATAGRAM_PRODUCER, type TopicOverride, TopicTable, WAITING_PRODUCER } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName, RecordOffset, Source } from "@esc/events";
-import { CounterBlock } from "@esc/metrics";
+import { CounterBlock, StampRing, type StampRingOptions } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
 import { runAddress } from "@esc/queues/kernel";
 import {
@@ -32,6 +32,8 @@ export interface RigOptions {
   readonly overrides?: readonly TopicOverride[];
   /** For the unfinished frames of all connections. */
   readonly partialFrameBytes?: number;
+  /** By lane: what the scans stamp. */
+  readonly stamps?: Readonly<Record<LaneName, StampRingOptions>>;
 }
 
 export class IngestRig {
@@ -45,6 +47,7 @@ export class IngestRig {
   readonly tcp: FrameScanner;
   readonly udp: FrameScanner;
   readonly partials: PartialFrames;
+  readonly stamps: Readonly<Record<LaneName, StampRing>> | undefined;
   /** The connections' clock. */
   readonly clock = { ms: 0 };
   /** Connections that had to give way to others' unfinished frames. */
@@ -55,6 +58,7 @@ export class IngestRig {
     maxFrameBytes = 8_192,
     overrides = [],
     partialFrameBytes = 1 << 20,
+    stamps,
   }: RigOptions = {}) {
     const { arena } = this;
     this.partials = new PartialFrames(partialFrameBytes, () => {
@@ -71,7 +75,9 @@ export class IngestRig {
     this.parker = Parker.create(arena, "parker");
     this.gate = new LaneGate(this.rings, this.parker);
     const lanes = each((lane) => ({ ring: this.rings[lane], producer: this.rings[lane].addProducer() }));
-    const common = { maxFrameBytes, topics, lanes, counters: this.counters };
+    this.stamps = stamps && each((lane) => StampRing.create(arena, `stamps.${lane}`, stamps[lane]));
+    const latency = this.stamps && { stamps: this.stamps, clock: { at: () => this.clock.ms * 1e6 } };
+    const common = { maxFrameBytes, topics, lanes, counters: this.counters, ...(latency && { latency }) };
     this.tcp = new FrameScanner(arena, "tcp", { ...common, source: Source.tcp, overflow: WAITING_PRODUCER });
     this.udp = new FrameScanner(arena, "udp", { ...common, source: Source.udp, overflow: DATAGRAM_PRODUCER });
   }

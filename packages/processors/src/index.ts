@@ -49,6 +49,7 @@ export { Emitter, type EmitterOptions } from "./lane/emitter.ts";
 export { EventKey } from "./lane/handled-event.ts";
 export type { DeadLetterReason } from "./lane/held-work.ts";
 export type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
+export type { LaneStages } from "./lane/lane-stages.ts";
 export { LaneState, type LaneStateOptions } from "./lane/lane-state.ts";
 export { Outlet } from "./lane/outlet.ts";
 export { LaneProcessor, type ProcessorMode } from "./lane-processor.ts";

@@ -5,7 +5,7 @@
 
 import type { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import { Parker, parkerAt } from "./parker.ts";
+import { parkerAt } from "./parker.ts";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 import { cellRegions, checkCapacity, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";

@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import { MpmcSlots, MpscRing, MpscSlots, Parker, SpscRing, SpscSlots } from "../src/index.ts";
+import { MpmcSlots, MpscRing, MpscSlots, SpscRing, SpscSlots } from "../src/index.ts";
 import { parkerAddress, parkerAt } from "../src/parker.ts";
 import type { Plan } from "./plan.ts";
 import type { Found, WorkerTask } from "./worker.ts";

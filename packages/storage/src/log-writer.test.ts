@@ -43,6 +43,8 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
   };
   const clock = { ms: 0 };
   const states: LogState["kind"][] = [];
+  /** What was told as durable, and what everybody could see as durable at that moment. */
+  const durable: { lane: string; position: number; seen: number }[] = [];
   const log = SegmentedLog.open({ dir, segmentBytes: 1 << 20, fs });
   const parker = Parker.create(arena, "parker");
   const writer = new LogWriter({
@@ -55,6 +57,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     spinMs: options.spinMs ?? 0,
     now: () => clock.ms,
     onState: (_, state) => states.push(state.kind),
+    onDurable: (lane, position) => durable.push({ lane, position, seen: ring.durablePosition }),
   });
   const append = (count: number) => {
     for (let i = 0; i < count; i++) {
@@ -66,7 +69,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     using reader = new LogReader({ dir });
     return Array.from(reader, (view) => view.sequence);
   };
-  return { ring, writer, parker, append, stored, disk, clock, states };
+  return { ring, writer, parker, append, stored, disk, clock, states, durable };
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
@@ -79,6 +82,24 @@ test("what gathered in the ring is written and synced as one group, and is durab
   expect([ring.durableSequence, ring.durablePosition, disk.syncs]).toEqual([101, ring.publishedPosition, 1]);
   expect(stored()).toEqual(upTo(100));
   expect(writer.step()).toBe(false);
+});
+
+test("how far a lane is durable is told once per sync, right before it can be seen; a failed sync tells nothing", () => {
+  const { ring, writer, append, disk, durable } = lane();
+  append(10);
+  writer.step();
+  const first = ring.publishedPosition;
+  append(5);
+  writer.step();
+  writer.step();
+  const second = ring.publishedPosition;
+  disk.broken = true;
+  append(1);
+  writer.step();
+  expect(durable).toEqual([
+    { lane: "lane", position: first, seen: 0 },
+    { lane: "lane", position: second, seen: first },
+  ]);
 });
 
 test("a group ends at its limit; the next step takes up the rest", () => {

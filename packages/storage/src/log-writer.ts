@@ -59,6 +59,8 @@ export interface LogWriterOptions {
   /** Milliseconds from any start, never going back. */
   readonly now: () => number;
   readonly onState?: (lane: string, state: LogState) => void;
+  /** Told that a lane's ring is durable up to a position, right before everybody else can see it. Must not throw. */
+  readonly onDurable?: (lane: string, position: number) => void;
 }
 
 const RETRY_MS = 1_000;
@@ -242,6 +244,7 @@ class LaneWriter {
 
   #publish(): void {
     this.#durable = this.#written;
+    this.#options.onDurable?.(this.#lane.name, this.#written);
     this.#lane.ring.publishDurable(this.#written, this.#nextSequence);
   }
 

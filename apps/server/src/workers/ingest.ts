@@ -22,8 +22,9 @@ await startWorker(port, async () => {
   const lanes = perLane((lane) => ({ ring: rings[lane], producer: rings[lane].addProducer() }));
   const gate = new LaneGate(rings, parker);
   const input = new InputArea(arena, "ingest.input", { maxFrameBytes });
+  const latency = pipeline.latency.scanner(0);
   const scanner = (name: string, source: Source, overflow: typeof WAITING_PRODUCER) =>
-    new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
+    new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters, latency });
   const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
   const wake = (): boolean => tcp?.wake(gate.durable(0), gate.durable(1), gate.durable(2)) ?? false;
   const now = () => performance.now();

@@ -78,6 +78,7 @@ await startWorker(port, async () => {
     outlets: [rings.deadLetters, ...Object.values(rings.producers)],
     counters,
     state,
+    stages: pipeline.latency.laneStages(lane),
     cursor: new CursorFile(cursorFile(config.storage.path, lane)),
     checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, lane)),
     onlyDurable: lane === "transactional",

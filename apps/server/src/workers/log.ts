@@ -34,6 +34,7 @@ await startWorker(port, () => {
     syncIntervalMs: storage.sync_interval_ms,
     spinMs: config.spin_us / 1_000,
     now: () => performance.now(),
+    onDurable: pipeline.latency.durable(),
     onState: (lane, state) =>
       send({
         type: "log-state",

@@ -9,6 +9,7 @@ import type { LaneContext } from "./call-context.ts";
 import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
 import type { IdWindow } from "./duplicates.ts";
+import type { LaneStages } from "./lane-stages.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Outlet } from "./outlet.ts";
 
@@ -26,6 +27,8 @@ export interface LaneProcessorOptions {
   readonly outlets: readonly Pick<Outlet, "settle">[];
   readonly counters: CounterBlock<ProcessorCounter>;
   readonly state: LaneState;
+  /** Told how far the lane has come; nobody is unless given. */
+  readonly stages?: LaneStages;
   readonly cursor: Pick<CursorFile, "write">;
   readonly checkpoint: Pick<CheckpointFile, "write">;
   /** Handle an event only once it is durable. */

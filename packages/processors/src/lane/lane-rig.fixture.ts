@@ -69,6 +69,8 @@ export class LaneRig implements AsyncDisposable {
   /** Milliseconds since the epoch: moved by tests. */
   clockMs = 1_700_000_000_000;
   readonly alerts: string[] = [];
+  /** What the lane told of how far it has come, in order; a handler may push into it. */
+  readonly told: (readonly [what: string, position: number])[] = [];
   readonly lines: string[] = [];
   mode: ProcessorMode = "run";
   readonly #options: RigOptions;
@@ -167,6 +169,12 @@ export class LaneRig implements AsyncDisposable {
       outlets: [dead],
       counters: this.#counters,
       state: this.state,
+      stages: {
+        taken: (position) => void this.told.push(["taken", position]),
+        handled: (position) => void this.told.push(["handled", position]),
+        counted: (position) => void this.told.push(["counted", position]),
+        skipped: (position) => void this.told.push(["skipped", position]),
+      },
       cursor: cursors,
       checkpoint: checkpoints,
       onlyDurable: lane === "transactional",

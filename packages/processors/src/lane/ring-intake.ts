@@ -51,7 +51,7 @@ export class RingIntake {
   /** Takes one run. False when there is none, or no room; a promise when a handler's is to be waited for. */
   #consumeRun(): boolean | Promise<void> {
     if (this.blocked) return false;
-    const { consumer, handlers, counters, onlyDurable } = this.#options;
+    const { consumer, handlers, counters, onlyDurable, stages } = this.#options;
     const records = consumer.next(RUN_BYTES, onlyDurable);
     if (records === 0) return false;
     const { progress } = this.#parts;
@@ -60,15 +60,17 @@ export class RingIntake {
       const events = records - consumer.runTombstones;
       counters.add("processed", events);
       progress.passTo(consumer.runSequence + records);
+      stages?.counted(consumer.runEnd);
       consumer.release(consumer.runEnd, events);
       return true;
     }
+    stages?.taken(consumer.runEnd);
     return this.#takeRun(runAddress(consumer), consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
   }
 
   /** Records that a thread which died had taken, and not given back yet. */
   #passTaken(): true {
-    const { consumer } = this.#options;
+    const { consumer, stages } = this.#options;
     const { progress } = this.#parts;
     const view = this.#view;
     const { runBytes: bytes } = consumer;
@@ -80,6 +82,7 @@ export class RingIntake {
       if (!view.tombstone) events++;
       at += view.paddedBytes;
     }
+    stages?.counted(at + toPosition);
     consumer.release(at + toPosition, events);
     return true;
   }
@@ -89,7 +92,7 @@ export class RingIntake {
    * bytes are given back every few records, so that producers needn't wait for the whole run.
    */
   #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
-    const { consumer, state } = this.#options;
+    const { consumer, stages, state } = this.#options;
     const { progress, runner, sla, taker, windows } = this.#parts;
     const view = this.#view;
     const toPosition = position - address;
@@ -116,6 +119,7 @@ export class RingIntake {
       }
       if (n % RELEASE_RECORDS === 0) {
         taker.count();
+        stages?.handled(at + toPosition);
         consumer.release(at + toPosition, events);
         events = 0;
         if (this.#interrupted(at + toPosition)) break;
@@ -124,6 +128,7 @@ export class RingIntake {
     state.calling = 0;
     taker.count();
     if (judged < at) this.#judge(judged, at);
+    stages?.handled(at + toPosition);
     consumer.release(at + toPosition, events);
     return undefined;
   }
@@ -140,6 +145,7 @@ export class RingIntake {
     this.#options.state.calling = 0;
     this.#parts.taker.count();
     this.#judge(judged, at);
+    this.#options.stages?.handled(at + toPosition);
     this.#options.consumer.release(at + toPosition, events);
   }
 
@@ -167,7 +173,7 @@ export class RingIntake {
 
   /** Gives up the events that producers ask for. Each becomes a dead letter, or a counted drop when there is no room. */
   #skipAsked(): boolean {
-    const { consumer, counters, deadLetters, ring, skipOldest } = this.#options;
+    const { consumer, counters, deadLetters, ring, skipOldest, stages } = this.#options;
     const { progress } = this.#parts;
     if (!skipOldest) return false;
     const target = ring.skipTarget;
@@ -195,6 +201,7 @@ export class RingIntake {
         events = 0;
       }
     }
+    stages?.skipped(at + toPosition);
     consumer.release(at + toPosition, events);
     return true;
   }
