@@ -3,7 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Arena } from "@esc/arena";
-import { createCrcTable, encodeMetadata, LANE_NAMES, type LaneName, Priority, type PriorityName } from "@esc/events";
+import {
+  createCrcTable,
+  encodeMetadata,
+  LANE_NAMES,
+  type LaneName,
+  Priority,
+  type PriorityName,
+  RecordFlag,
+  RecordOffset,
+} from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
@@ -147,6 +156,7 @@ export class LaneRig implements AsyncDisposable {
     const processor = new LaneProcessor({
       ring: this.ring,
       consumer,
+      arena,
       arenaBytes: this.#bytes,
       parker: Parker.attach(arena, "parker"),
       handlers: new HandlerTable(toDefinitions(handlers, "test"), lane, {
@@ -216,6 +226,23 @@ export class LaneRig implements AsyncDisposable {
       });
       if (!appended) throw new Error("the lane is full");
     }
+  }
+
+  /** Puts a record without an event: what a producer that ended in the midst of its claim leaves. */
+  putTombstone(): void {
+    const consumer = this.#logConsumer;
+    this.put({ topic: "gone" });
+    const view = new HandledEvent(this.#bytes);
+    let last = 0;
+    for (let from = consumer.position; from < this.ring.publishedPosition; ) {
+      consumer.next(1 << 20);
+      const end = consumer.runAddress + consumer.runBytes;
+      for (let at = consumer.runAddress; at < end; at += view.moveTo(at).paddedBytes) last = at;
+      from = consumer.runEnd;
+      if (from < this.ring.publishedPosition) this.store();
+    }
+    const flags = last + RecordOffset.flags;
+    this.#bytes[flags] = (this.#bytes[flags] as number) | RecordFlag.tombstone;
   }
 
   /** What the log's thread does: everything in the ring becomes durable. */
