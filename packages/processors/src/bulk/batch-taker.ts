@@ -50,6 +50,8 @@ export class BatchTaker {
   readonly #batch: RingBatch;
   readonly #view: HandledEvent;
   #calls: BatchCalls;
+  /** Events before this sequence go one by one: their batch failed, and nobody said which of them it was. */
+  #aloneBefore = 0;
 
   constructor(options: LaneProcessorOptions, parts: LaneParts, routes: TopicRoutes, intake: BatchIntake) {
     const { arena, context, handlers, ids } = options;
@@ -99,7 +101,8 @@ export class BatchTaker {
   /** Whether the next event can't be taken together with others: a thread died with it, or with something, in hand. */
   #goesAlone(): boolean {
     const { progress, runner } = this.#parts;
-    return runner.hasSuspects || progress.next < this.#options.state.oneByOneBefore;
+    const { next } = progress;
+    return runner.hasSuspects || next < this.#aloneBefore || next < this.#options.state.oneByOneBefore;
   }
 
   /** Up to the first event whose topic is held: that one waits behind it. */
@@ -171,7 +174,10 @@ export class BatchTaker {
     const said = failedIndex(error, batch.size);
     const failed = said >= 0 ? said : batch.size === 1 ? 0 : -1;
     this.#options.state.batch = 0;
-    if (failed < 0) return this.#intake.each(section.at, section.next - section.at, section.shift);
+    if (failed < 0) {
+      this.#aloneBefore = this.#parts.progress.next + section.records;
+      return this.#intake.each(section.at, section.next - section.at, section.shift);
+    }
     const cause = said >= 0 ? causeOf(error) : error;
     const place = batch.places[failed] as number;
     const before = this.#before(section, place);

@@ -231,16 +231,13 @@ export class LaneRig implements AsyncDisposable {
   /** Puts a record without an event: what a producer that ended in the midst of its claim leaves. */
   putTombstone(): void {
     const consumer = this.#logConsumer;
+    const position = this.ring.publishedPosition;
     this.put({ topic: "gone" });
-    const view = new HandledEvent(this.#bytes);
-    let last = 0;
-    for (let from = consumer.position; from < this.ring.publishedPosition; ) {
-      consumer.next(1 << 20);
-      const end = consumer.runAddress + consumer.runBytes;
-      for (let at = consumer.runAddress; at < end; at += view.moveTo(at).paddedBytes) last = at;
-      from = consumer.runEnd;
-      if (from < this.ring.publishedPosition) this.store();
-    }
+    consumer.next(1 << 20);
+    const data = consumer.runAddress - ((consumer.runEnd - consumer.runBytes) % LANE_BYTES);
+    const at = data + (position % LANE_BYTES);
+    // What is left before the ring's end may be padding.
+    const last = this.#bytes[at] === 0 ? data : at;
     const flags = last + RecordOffset.flags;
     this.#bytes[flags] = (this.#bytes[flags] as number) | RecordFlag.tombstone;
   }
