@@ -16,6 +16,7 @@ import {
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
+import { type BuiltInResult, BuiltInState } from "../bulk/built-in-state.ts";
 import { DeadLetters } from "../dead-letters/dead-letters.ts";
 import { toDefinitions } from "../handler-module.ts";
 import { HandlerTable } from "../handler-table.ts";
@@ -51,7 +52,7 @@ export interface RigOptions {
 /** An event to put into the lane. */
 export interface Put {
   readonly topic?: string;
-  readonly payload?: string;
+  readonly payload?: string | Uint8Array;
   readonly id?: number;
   readonly priority?: PriorityName;
   readonly timeMs?: number;
@@ -257,6 +258,13 @@ export class LaneRig implements AsyncDisposable {
   send(...events: readonly Put[]): void {
     this.put(...events);
     this.store();
+  }
+
+  /** What the lane's built-ins have come to. */
+  builtIns(): BuiltInResult[] {
+    const { builtIns } = toDefinitions(this.#options.handlers, "test");
+    const state = BuiltInState.ensure(this.#arena, this.lane);
+    return builtIns.map((builtIn, n) => state.result(n, builtIn));
   }
 
   counter(name: ProcessorCounter): number {
