@@ -3,6 +3,8 @@ import { LANE_NAMES, type LaneName, RefusalCode, type RefusalName } from "@esc/e
 import { acceptedCounter, droppedCounter, refusedCounter } from "@esc/ingest";
 import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
+import { type BuiltInTotal, builtInFamilies, builtInTotals } from "./built-in-stats.ts";
+import type { Lanes } from "./lanes.ts";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 
@@ -80,6 +82,8 @@ export interface Stats {
   };
   readonly dropped: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<RefusalName, number>>;
+  /** By name: of all lanes together. */
+  readonly builtIns: Readonly<Record<string, BuiltInTotal>>;
   readonly stored: number;
   readonly bytesReceived: number;
   readonly connections: {
@@ -102,7 +106,7 @@ const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => na
 export function readStats(
   pipeline: Pipeline,
   slots: ConsumerSlots,
-  restarts: Readonly<Record<LaneName, number>>,
+  { builtIns, restarts }: Pick<Lanes, "builtIns" | "restarts">,
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
@@ -188,6 +192,7 @@ export function readStats(
     alerts: { raised: counted("alerts.raised"), dropped: counted("alerts.dropped"), sinks },
     dropped,
     refused: Object.fromEntries(REFUSALS.map((name) => [name, ingest.value(refusedCounter(name))])) as Stats["refused"],
+    builtIns: builtInTotals(pipeline, builtIns),
     stored: sum((lane) => stored[lane]),
     bytesReceived: ingest.value("bytes"),
     connections: {
@@ -342,6 +347,7 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Bytes published and not yet durable.",
       byLane((lane) => lane.cursors.published - lane.cursors.durable),
     ),
+    ...builtInFamilies(stats.builtIns),
     ...logFamilies(stats.logs, counter, gauge),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),

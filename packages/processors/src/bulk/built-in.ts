@@ -126,8 +126,8 @@ export function builtInProblems(definition: BuiltInDefinition): BuiltInProblem[]
   );
   check(BUILT_IN_KINDS.includes(kind), ["kind"], `one of ${BUILT_IN_KINDS.join(", ")}`);
   check(whole(sample, 1, MAX_SAMPLE), ["sample"], `a whole number from 1 to ${MAX_SAMPLE}`);
-  if (kind === "count") check(field === undefined, ["field"], "left out: a count has no field");
-  else if (typeof field !== "object" || field === null) check(false, ["field"], `given, as { offset: 0, type: u32 }`);
+  if (kind === "count") check(field === undefined, ["field"], "nothing: a count has no field");
+  else if (typeof field !== "object" || field === null) check(false, ["field"], "a field, as { offset: 0, type: u32 }");
   else {
     check(
       whole(field.offset, 0, MAX_FIELD_OFFSET),
@@ -142,9 +142,9 @@ export function builtInProblems(definition: BuiltInDefinition): BuiltInProblem[]
     const ascending = list.every((bound, n) => Number.isFinite(bound) && (n === 0 || bound > (list[n - 1] as number)));
     const sound = list.length >= 1 && list.length <= MAX_BOUNDS && ascending;
     check(sound, ["bounds"], `1 to ${MAX_BOUNDS} ascending numbers`);
-  } else check(bounds === undefined, ["bounds"], "left out: only a histogram has bounds");
+  } else check(bounds === undefined, ["bounds"], "nothing: only a histogram has bounds");
   if (kind === "threshold") check(Number.isFinite(above), ["above"], "a number");
-  else check(above === undefined, ["above"], "left out: only a threshold has one");
+  else check(above === undefined, ["above"], "nothing: only a threshold has one");
   check(ALERT_LEVELS.includes(level), ["level"], `one of ${ALERT_LEVELS.join(", ")}`);
   check(whole(everyMs, 0, DAY_MS), ["everyMs"], `a whole number from 0 to ${DAY_MS}`);
   return problems;

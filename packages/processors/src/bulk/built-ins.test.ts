@@ -154,8 +154,8 @@ test("what handlers do with an event, and the death of their thread, change no c
 
 test.each([
   [{ kind: "sums" }, /`kind` must be one of count, sum, histogram, threshold/],
-  [{ kind: "sum" }, /`field` must be given/],
-  [{ kind: "count", field: { offset: 0, type: "u8" } }, /`field` must be left out/],
+  [{ kind: "sum" }, /`field` must be a field, as/],
+  [{ kind: "count", field: { offset: 0, type: "u8" } }, /`field` must be nothing/],
   [{ kind: "sum", field: { offset: -1, type: "u8" } }, /`field.offset` must be a whole number/],
   [{ kind: "sum", field: { offset: 0, type: "u128" } }, /`field.type` must be one of u8, i8/],
   [{ kind: "histogram", field: { offset: 0, type: "u8" }, bounds: [2, 1] }, /`bounds` must be 1 to 32 ascending/],
