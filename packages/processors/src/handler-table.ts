@@ -36,6 +36,7 @@ export interface HandlerTableOptions {
 }
 
 interface Known extends TopicPlan {
+  readonly hash: number;
   readonly bytes: Uint8Array;
 }
 
@@ -53,6 +54,8 @@ export class HandlerTable {
   readonly #handlers: readonly Handler[];
   readonly #options: HandlerTableOptions;
   readonly #known = new Map<number, Known>();
+  /** The last one found: events of a topic often come together, and a look-up boxes the hash. */
+  #last: Known | undefined;
   #leastSlaMs = Number.POSITIVE_INFINITY;
 
   /** @param definitions of all lanes; those of other lanes are left out. */
@@ -76,17 +79,21 @@ export class HandlerTable {
 
   /** The plan of the record that the view stands on. */
   find(view: RecordView): TopicPlan {
-    const known = this.#known.get(view.topicHash);
-    if (known !== undefined && view.hasTopic(known.bytes)) return known;
-    return this.#learn(view);
+    const hash = view.topicHash;
+    const last = this.#last;
+    if (last !== undefined && last.hash === hash && view.hasTopic(last.bytes)) return last;
+    const known = this.#known.get(hash);
+    this.#last = known !== undefined && view.hasTopic(known.bytes) ? known : this.#learn(view);
+    return this.#last;
   }
 
   /** A handler turned out to return promises: plans that name it are made anew. */
   forget(): void {
     this.#known.clear();
+    this.#last = undefined;
   }
 
-  #learn(view: RecordView): TopicPlan {
+  #learn(view: RecordView): Known {
     const { topic } = view;
     const { rules = [], policy = PLAIN, watchesSla = false } = this.#options;
     const matches = ({ patterns }: Pick<Handler, "patterns">) => patterns.some((pattern) => pattern.matches(topic));
@@ -102,6 +109,7 @@ export class HandlerTable {
     const isAsync = handlers.some((handler) => handler.isAsync);
     const builtIns = this.builtIns.reduce((bits, builtIn, index) => (matches(builtIn) ? bits | (1 << index) : bits), 0);
     const learned: Known = {
+      hash: view.topicHash,
       ...{ topic, handlers, windows, retry, delayMs },
       sla: watchesSla && handlers.length > 0 ? sla : undefined,
       isAsync,
