@@ -461,6 +461,32 @@ test("a topic's number stays what it is, also where the event comes alone", asyn
   ]);
 });
 
+test("topics beyond those that are remembered come alone, with no number, and none is lost", async () => {
+  const seen = new Map<string, number>();
+  const handler = defineBatchHandler({
+    topics: ">",
+    handle(batch) {
+      for (let i = 0; i < batch.size; i++) {
+        const number = batch.topics[i] as number;
+        const topic = batch.topic(number);
+        expect(topic).toBe(batch.view(i).topic);
+        expect(number === -1 ? batch.size : 1).toBe(1);
+        seen.set(topic, (seen.get(topic) ?? 0) + 1);
+      }
+    },
+  });
+  await using lane = await rig({ lane: "batch", handlers: handler });
+  const topics = Array.from({ length: 4_500 }, (_, n) => `topic.${n}`);
+  for (let round = 0; round < 2; round++) {
+    for (let from = 0; from < topics.length; from += 1_500) {
+      lane.send(...topics.slice(from, from + 1_500).map((topic) => ({ topic })));
+      await lane.until(() => lane.state.next === lane.ring.publishedSequence);
+    }
+  }
+  expect([lane.counter("processed"), lane.counter("deadLettered"), seen.size]).toEqual([9_000, 0, 4_500]);
+  expect(new Set(seen.values())).toEqual(new Set([2]));
+});
+
 test.each([
   [{ topics: "a", maxEvents: 0, handle() {} }, /`maxEvents` must be a whole number from 1 to 8192, not 0/],
   [{ topics: "a", key: () => "k", handle() {} }, /there is no `key` of a batch handler/],

@@ -32,13 +32,14 @@ export class TopicRoutes {
 
   /**
    * Works out the topic of the record at an address, and puts it into the table.
-   * @returns false when there is no room for it (4,096 topics) or it is longer than 44 bytes: ask {@link planAt} each time.
+   * @returns false when there is no room for it (4,096 topics, or as many numbers given) or it is longer than 44 bytes: ask {@link planAt} each time.
    */
   learn(record: number): boolean {
     const plan = this.planAt(record);
     const handler = batchHandlerOf(plan);
     const route = handler !== undefined ? Route.batch : isNobodys(plan) ? Route.pass : Route.each;
     const number = handler?.batch?.numbers.of(plan.topic) ?? 0;
+    if (number < 0) return false;
     const index = handler === undefined ? 0 : this.#handlers.batchHandlers.indexOf(handler);
     return this.#kernel.insertRoute(this.address, record, route, index, number, plan.builtIns) !== 0;
   }
