@@ -2,7 +2,7 @@
  * A batch handler and two built-ins: for topics of which millions of small events come in a second.
  *
  *   ESC_HANDLERS=examples/handlers/totals.js npm start
- *   npm run -s esc -- bench --target 127.0.0.1:9000 --duration 5s
+ *   npm run -s esc -- bench --target 127.0.0.1:9000 --duration 5
  *   curl -s http://127.0.0.1:8080/api/v1/stats
  *
  * `handle` gets many events in one call, as columns: row `i` of each is about event `i`. Payloads are read where they lie, in
