@@ -1,6 +1,7 @@
 /** The server's counts as metrics: what `/metrics` tells. */
 import { LANE_NAMES } from "@esc/events";
 import type { MetricFamily, Sample } from "@esc/metrics";
+import { builtInFamilies } from "./built-in-stats.ts";
 import type { LogStats } from "./log-upkeep.ts";
 import type { LaneStats, Stats } from "./stats.ts";
 
@@ -142,6 +143,7 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Bytes published and not yet durable.",
       byLane((lane) => lane.cursors.published - lane.cursors.durable),
     ),
+    ...builtInFamilies(stats.builtIns),
     ...logFamilies(stats.logs, counter, gauge),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),

@@ -7,7 +7,14 @@ import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
 import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
-import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
+import {
+  BuiltInState,
+  bulkBytes,
+  LaneState,
+  type LaneStateOptions,
+  PROCESSOR_COUNTERS,
+  type ProcessorCounter,
+} from "@esc/processors";
 import { Parker, RecordRing } from "@esc/queues";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
@@ -47,6 +54,7 @@ export class Pipeline {
   readonly states: Readonly<Record<LaneName, LaneState>>;
   readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
   readonly latency: StageLatency;
+  readonly builtIns: Readonly<Record<LaneName, BuiltInState>>;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
   readonly #parkers: Readonly<Record<ParkerName, Parker>>;
 
@@ -59,6 +67,7 @@ export class Pipeline {
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
     this.states = perLane((lane) => LaneState.attach(arena, lane));
     this.latency = StageLatency.attach(arena);
+    this.builtIns = perLane((lane) => BuiltInState.ensure(arena, lane));
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
       PARKER_NAMES.map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
@@ -87,6 +96,7 @@ export class Pipeline {
       // Each lane's processor has an appender for dead letters, with room for the longest record.
       LANE_NAMES.length * (deadBytes / 2) +
       LANE_NAMES.length * LaneState.bytesFor(state) +
+      LANE_NAMES.length * bulkBytes +
       // Producers of single events in each lane: handlers of every lane, and the main thread.
       (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +

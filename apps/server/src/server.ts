@@ -181,7 +181,7 @@ export class Server {
   stats(): Stats | undefined {
     const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
     if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
-    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
+    return readStats(pipeline, slots, lanes, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 
   /**

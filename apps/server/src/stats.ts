@@ -2,6 +2,8 @@
 import { LANE_NAMES, type LaneName, RefusalCode, type RefusalName } from "@esc/events";
 import { acceptedCounter, droppedCounter, refusedCounter } from "@esc/ingest";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
+import { type BuiltInTotal, builtInTotals } from "./built-in-stats.ts";
+import type { Lanes } from "./lanes.ts";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 import type { StageLatencyStats } from "./stage-latency.ts";
@@ -80,6 +82,8 @@ export interface Stats {
   };
   readonly dropped: Readonly<Record<string, number>>;
   readonly refused: Readonly<Record<RefusalName, number>>;
+  /** By name: of all lanes together. */
+  readonly builtIns: Readonly<Record<string, BuiltInTotal>>;
   readonly stored: number;
   readonly bytesReceived: number;
   readonly connections: {
@@ -104,7 +108,7 @@ const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => na
 export function readStats(
   pipeline: Pipeline,
   slots: ConsumerSlots,
-  restarts: Readonly<Record<LaneName, number>>,
+  { builtIns, restarts }: Pick<Lanes, "builtIns" | "restarts">,
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
@@ -190,6 +194,7 @@ export function readStats(
     alerts: { raised: counted("alerts.raised"), dropped: counted("alerts.dropped"), sinks },
     dropped,
     refused: Object.fromEntries(REFUSALS.map((name) => [name, ingest.value(refusedCounter(name))])) as Stats["refused"],
+    builtIns: builtInTotals(pipeline, builtIns),
     stored: sum((lane) => stored[lane]),
     bytesReceived: ingest.value("bytes"),
     connections: {

@@ -6,7 +6,8 @@ import { DeadLetterKey, RecordView } from "@esc/storage";
 import { expect, test, vi } from "vitest";
 import { DeadLetters, defineHandler, type Handler, HandlerTable, toHandlers } from "./index.ts";
 
-const table = (handlers: readonly Handler[], lane: LaneName) => new HandlerTable({ handlers, windows: [] }, lane);
+const table = (handlers: readonly Handler[], lane: LaneName) =>
+  new HandlerTable({ handlers, windows: [], builtIns: [] }, lane);
 const LANES: LaneName[] = ["realtime", "transactional", "batch"];
 
 /** Rings with a record in the first, and a view on it. */

@@ -2,7 +2,7 @@
 import type { ArenaHandle } from "@esc/arena";
 import type { TopicOverride } from "@esc/dispatcher";
 import type { LaneName } from "@esc/events";
-import type { Alert, Checkpoint } from "@esc/processors";
+import type { Alert, BuiltIn, Checkpoint } from "@esc/processors";
 import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
@@ -40,6 +40,9 @@ export interface DelayedEvent {
   readonly id?: string;
 }
 
+/** A built-in of a lane, as far as its results need to be read. */
+export type BuiltInShape = Pick<BuiltIn, "name" | "kind" | "bounds">;
+
 export type LogLevel = "info" | "warn" | "error";
 
 /** From a worker. */
@@ -48,6 +51,7 @@ export type WorkerMessage =
       readonly type: "ready";
       readonly ports?: { readonly tcp?: number; readonly udp?: number };
       readonly slots?: readonly number[];
+      readonly builtIns?: readonly BuiltInShape[];
     }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "line"; readonly level: LogLevel; readonly message: string }

@@ -1,4 +1,5 @@
 /** What a lane's processor is made of, and where it begins. */
+import type { Arena } from "@esc/arena";
 import type { CounterBlock } from "@esc/metrics";
 import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
 import type { CursorFile } from "@esc/storage";
@@ -17,6 +18,8 @@ export interface LaneProcessorOptions {
   readonly ring: RecordRing;
   /** The lane's consumer of the ring: its own, or that of a thread of the lane which died. */
   readonly consumer: RingConsumer;
+  /** Where the ring lies. */
+  readonly arena: Arena;
   /** The arena's bytes: what the ring's runs are offsets into. */
   readonly arenaBytes: Uint8Array;
   readonly parker: Parker;

@@ -3,6 +3,7 @@
  * gives up when producers ask, and whether what was handled was in time.
  */
 import { runAddress } from "@esc/queues/kernel";
+import { BatchTaker } from "../bulk/batch-taker.ts";
 import type { LaneParts } from "./build-lane.ts";
 import { HandledEvent, wasRetried } from "./handled-event.ts";
 import type { LaneProcessorOptions } from "./lane-options.ts";
@@ -17,12 +18,23 @@ export class RingIntake {
   readonly #parts: LaneParts;
   readonly #stopped: () => boolean;
   readonly #view: HandledEvent;
+  /** Where the lane has handlers that take many events at once. */
+  readonly #batches: BatchTaker | undefined;
 
   constructor(options: LaneProcessorOptions, parts: LaneParts, stopped: () => boolean) {
     this.#options = options;
     this.#parts = parts;
     this.#stopped = stopped;
     this.#view = new HandledEvent(options.arenaBytes);
+    this.#batches =
+      parts.routes && options.handlers.batchHandlers.length > 0
+        ? new BatchTaker(options, parts, parts.routes, {
+            each: (address, bytes, shift) => this.#takeRun(address, bytes, address + shift),
+            blocked: () => this.blocked,
+            interrupted: (position) => this.#interrupted(position),
+            judge: (from, to) => this.#judge(from, to),
+          })
+        : undefined;
   }
 
   /** Whether the lane may take no event now. */
@@ -56,6 +68,7 @@ export class RingIntake {
     if (records === 0) return false;
     const { progress } = this.#parts;
     if (consumer.runSequence < progress.next) return this.#passTaken();
+    this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     if (handlers.empty && !progress.tracking) {
       const events = records - consumer.runTombstones;
       counters.add("processed", events);
@@ -65,7 +78,15 @@ export class RingIntake {
       return true;
     }
     stages?.taken(consumer.runEnd);
-    return this.#takeRun(runAddress(consumer), consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
+    const position = consumer.runEnd - bytes;
+    const batches = this.#batches;
+    const pending =
+      batches === undefined
+        ? this.#takeRun(address, bytes, position)
+        : batches.take(address, bytes, position - address);
+    return pending ?? true;
   }
 
   /** Records that a thread which died had taken, and not given back yet. */
@@ -181,6 +202,7 @@ export class RingIntake {
     const records = consumer.next(Math.min(RUN_BYTES, target - consumer.position));
     if (records === 0) return false;
     if (consumer.runSequence < progress.next) return this.#passTaken();
+    this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     const view = this.#view;
     const { runBytes: bytes } = consumer;
     const address = runAddress(consumer);
