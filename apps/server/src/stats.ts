@@ -44,6 +44,12 @@ export interface LaneStats {
   };
 }
 
+/** What one ingest thread has: open connections, and events taken from sockets since the start. */
+export interface IngestWorkerStats {
+  readonly connections: number;
+  readonly accepted: number;
+}
+
 /**
  * Everything since the start. Every event that was accepted or taken up again is processed, a dead letter, a counted drop,
  * a duplicate, cancelled or in flight:
@@ -90,6 +96,8 @@ export interface Stats {
     readonly shed: number;
   };
   readonly datagrams: number;
+  /** By ingest thread. */
+  readonly workers: readonly IngestWorkerStats[];
   readonly topics: number;
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
   /** By lane, and the dead letters'. */
@@ -106,7 +114,8 @@ export function readStats(
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
-  const { admin, ingest, processors, states, topics } = pipeline;
+  const { admin, processors, states, topics } = pipeline;
+  const ingest = { value: (name: string) => pipeline.ingest.reduce((total, block) => total + block.value(name), 0) };
   const counted = (name: ProcessorCounter) =>
     LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
@@ -156,6 +165,14 @@ export function readStats(
       },
     };
   });
+  const workers = pipeline.ingest.map((block): IngestWorkerStats => {
+    const closed = block.value("connections.closed");
+    return {
+      connections: block.value("connections.opened") - closed,
+      accepted: LANE_NAMES.reduce((total, lane) => total + block.value(acceptedCounter(lane)), 0),
+    };
+  });
+  const closed = ingest.value("connections.closed");
   const opened = ingest.value("connections.opened");
   const accepted = sum((lane) => lanes[lane].accepted);
   const dropped = {
@@ -191,13 +208,14 @@ export function readStats(
     stored: sum((lane) => stored[lane]),
     bytesReceived: ingest.value("bytes"),
     connections: {
-      open: opened - ingest.value("connections.closed"),
+      open: opened - closed,
       opened,
       refused: ingest.value("connections.refused"),
       stalled: ingest.value("connections.stalled"),
       shed: ingest.value("connections.shed"),
     },
     datagrams: ingest.value("datagrams"),
+    workers,
     topics: topics.topics,
     lanes,
     logs,
@@ -208,6 +226,8 @@ export function readStats(
 export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
   const byLane = (read: (lane: LaneStats) => number): Sample[] =>
     LANE_NAMES.map((lane) => ({ labels: { lane }, value: read(stats.lanes[lane]) }));
+  const byWorker = (read: (worker: IngestWorkerStats) => number): Sample[] =>
+    stats.workers.map((worker, index) => ({ labels: { worker: String(index) }, value: read(worker) }));
   const byReason = (counts: Readonly<Record<string, number>>): Sample[] =>
     Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }));
   const counter = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({
@@ -325,6 +345,16 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       { value: stats.connections.shed },
     ]),
     gauge("esc_connections", "Open TCP connections.", [{ value: stats.connections.open }]),
+    gauge(
+      "esc_ingest_connections",
+      "Open TCP connections, by ingest thread.",
+      byWorker(({ connections }) => connections),
+    ),
+    counter(
+      "esc_ingest_accepted_total",
+      "Events taken from sockets, by ingest thread.",
+      byWorker(({ accepted }) => accepted),
+    ),
     counter("esc_datagrams_total", "UDP datagrams received.", [{ value: stats.datagrams }]),
     gauge("esc_topics", "Topics remembered.", [{ value: stats.topics }]),
     gauge(

@@ -17,7 +17,7 @@ interface ScanKernel {
 export const ScanStatus = {
   /** Every whole frame was taken. */
   done: 0,
-  /** A lane is full and its rule is to wait. */
+  /** A lane is full and its rule is to wait, or it is another producer's turn there and this one's scans are patient. */
   blocked: 1,
   /** The next frame's length is over the limit; the rest was thrown away. */
   tooLong: 2,
@@ -64,7 +64,7 @@ export class InputArea {
 
   /** Arena bytes that an area and its scanners need. */
   static bytesFor(maxFrameBytes: number): number {
-    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 16 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
+    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 24 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
   }
 }
 
@@ -89,12 +89,12 @@ export class FrameScanner {
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
     const context = arena.allocate(`${name}.context`, CONTEXT_BYTES);
     const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
-    const refusals = arena.allocate(`${name}.refusals`, REFUSAL_ENTRIES * 8);
+    const refusals = arena.allocate(`${name}.refusals`, (REFUSAL_ENTRIES + PLAN_ENTRIES) * 8);
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
     this.#context = context.address;
     this.#words = new Uint32Array(arena.memory.buffer, context.address, CONTEXT_BYTES / 4);
     this.#ends = new Float64Array(arena.memory.buffer, context.address + 88, 3);
-    this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, REFUSAL_ENTRIES * 2);
+    this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, (REFUSAL_ENTRIES + PLAN_ENTRIES) * 2);
     this.#words.set(
       [
         crcTable(arena).address,
@@ -106,6 +106,7 @@ export class FrameScanner {
         options.counters.address,
         refusals.address,
         REFUSAL_ENTRIES,
+        1,
       ],
       0,
     );
@@ -130,6 +131,14 @@ export class FrameScanner {
     const now = performance.timeOrigin + performance.now();
     const timeMs = Math.floor(now);
     return this.#kernel.scan(this.#context, start, end, whole ? 1 : 0, timeMs, (now - timeMs) * 1e6) as ScanStatus;
+  }
+
+  /**
+   * Whether a scan stops where it is another producer's turn in a lane, as it does unless told otherwise. If not, the lane
+   * counts as full, and what its rule drops is dropped. Only lanes with several producers ever come to that.
+   */
+  set patient(patient: boolean) {
+    this.#words[9] = patient ? 1 : 0;
   }
 
   /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */
