@@ -35,15 +35,20 @@ export class IngestThreads {
   async start(): Promise<Ports> {
     const { config, workers, start, thread } = this.#options;
     const { tcp, udp } = config.ingestion;
-    const shared = workers > 1 && {
-      tcp: tcp.enable ? await this.#reserve("tcp", tcp) : 0,
-      udp: udp.enable ? await this.#reserve("udp", udp) : 0,
-    };
-    this.#threads = Array.from({ length: workers }, (_, worker) =>
-      thread(workers === 1 ? "ingest" : `ingest ${worker}`, { ...start, worker, workers, ...(shared && { shared }) }),
-    );
-    const [first] = await Promise.all(this.#threads.map(({ ready }) => ready));
-    return first?.ports ?? {};
+    try {
+      const shared = workers > 1 && {
+        tcp: tcp.enable ? await this.#reserve("tcp", tcp) : 0,
+        udp: udp.enable ? await this.#reserve("udp", udp) : 0,
+      };
+      this.#threads = Array.from({ length: workers }, (_, worker) =>
+        thread(workers === 1 ? "ingest" : `ingest.${worker}`, { ...start, worker, workers, ...(shared && { shared }) }),
+      );
+      const [first] = await Promise.all(this.#threads.map(({ ready }) => ready));
+      return first?.ports ?? {};
+    } catch (error) {
+      await this.release();
+      throw error;
+    }
   }
 
   async #reserve(transport: Transport, at: { host: string; port: number }): Promise<number> {
