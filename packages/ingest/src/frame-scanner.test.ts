@@ -181,7 +181,7 @@ test.each([
   ["transactional", 2],
   ["realtime", 4],
 ] as const)(
-  "%s, while another thread fills its claim: the next scan waits for its turn, and drops and skips nothing",
+  "%s, while another thread fills its claim: the next scan waits for its turn and drops nothing",
   (lane, priority) => {
     const rig = new IngestRig();
     const one = encodeFrame({ topic: "t", payload: Buffer.from("x"), priority });

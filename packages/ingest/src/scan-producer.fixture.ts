@@ -42,7 +42,7 @@ const next = () => {
 };
 while (n < frames) {
   const chunk: Uint8Array[] = [];
-  for (let size = 1 + (next() % 40); size > 0 && n < frames; size--) {
+  for (let size = 1 + (next() % 80); size > 0 && n < frames; size--) {
     const payload = Buffer.alloc(8 + (next() % 400), index);
     payload.writeUInt32LE(index, 0);
     payload.writeUInt32LE(++n, 4);

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { acceptedCounter, droppedCounter, INGEST_COUNTERS } from "./index.ts";
 
 const THREADS = 3;
-const FRAMES = 40_000;
+const FRAMES = 200_000;
 
 test("three ingest threads scan into the same small lanes: every frame is in its lane once, whole and in order, or dropped, counted and told", async () => {
   const arena = Arena.create({ bytes: 1 << 24 });
@@ -17,7 +17,7 @@ test("three ingest threads scan into the same small lanes: every frame is in its
   TopicTable.create(arena, "topics", { overrides: [], maxTopics: 64 });
   const parker = Parker.create(arena, "consumer");
   const lanes = LANE_NAMES.map((lane) => {
-    const ring = RecordRing.create(arena, lane, { capacityBytes: 8_192 });
+    const ring = RecordRing.create(arena, lane, { capacityBytes: 16_384 });
     ring.wakeOnPublish(parker);
     return {
       lane,
