@@ -3,12 +3,14 @@ import { LANE_NAMES } from "@esc/events";
 import type { MetricFamily, Sample } from "@esc/metrics";
 import { builtInFamilies } from "./built-in-stats.ts";
 import type { LogStats } from "./log-upkeep.ts";
-import type { LaneStats, Stats } from "./stats.ts";
+import type { IngestWorkerStats, LaneStats, Stats } from "./stats.ts";
 
 /** The counts as metrics, with what the process takes. */
 export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
   const byLane = (read: (lane: LaneStats) => number): Sample[] =>
     LANE_NAMES.map((lane) => ({ labels: { lane }, value: read(stats.lanes[lane]) }));
+  const byWorker = (read: (worker: IngestWorkerStats) => number): Sample[] =>
+    stats.workers.map((worker, index) => ({ labels: { worker: String(index) }, value: read(worker) }));
   const byReason = (counts: Readonly<Record<string, number>>): Sample[] =>
     Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }));
   const counter = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({
@@ -126,6 +128,16 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       { value: stats.connections.shed },
     ]),
     gauge("esc_connections", "Open TCP connections.", [{ value: stats.connections.open }]),
+    gauge(
+      "esc_ingest_connections",
+      "Open TCP connections, by ingest thread.",
+      byWorker(({ connections }) => connections),
+    ),
+    counter(
+      "esc_ingest_accepted_total",
+      "Events taken from sockets, by ingest thread.",
+      byWorker(({ accepted }) => accepted),
+    ),
     counter("esc_datagrams_total", "UDP datagrams received.", [{ value: stats.datagrams }]),
     gauge("esc_topics", "Topics remembered.", [{ value: stats.topics }]),
     gauge(

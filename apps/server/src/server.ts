@@ -2,6 +2,7 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
+import { availableParallelism } from "node:os";
 import { EscError, LANE_NAMES } from "@esc/events";
 import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
 import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
@@ -15,11 +16,14 @@ import { Grace } from "./grace.ts";
 import { hostPort } from "./host-port.ts";
 import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { IngestThreads } from "./ingest-threads.ts";
+import { ingestWorkers } from "./ingest-workers.ts";
 import { LaneRings } from "./lane-rings.ts";
 import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { canSharePorts } from "./port-reservation.ts";
 import { latencyFamilies } from "./stage-latency.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -62,7 +66,7 @@ export class Server {
   #alerts: AlertDispatcher | undefined;
   #book: DeadLetterBook | undefined;
   #reentry: OnlineReentry | undefined;
-  #ingest: WorkerThread | undefined;
+  #ingest: IngestThreads | undefined;
   #upkeep: LogUpkeep | undefined;
 
   constructor(options: ServerOptions) {
@@ -112,11 +116,13 @@ export class Server {
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
     const checkpoints = await readCheckpoints(config, recoveries, this.#logger);
+    const workers = await this.#workers();
     const pipeline = Pipeline.create(
       config,
       overrides,
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
       perLane((lane) => checkpoints[lane].cursor),
+      workers,
     );
     this.#pipeline = pipeline;
     // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
@@ -148,8 +154,12 @@ export class Server {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
       processor,
     };
-    this.#ingest = this.#thread("ingest", "ingest", start);
-    const { ports = {} } = await this.#ingest.ready;
+    const ingest = new IngestThreads({
+      ...{ config, workers, start },
+      thread: (name, ingestStart) => this.#thread("ingest", name, ingestStart),
+    });
+    this.#ingest = ingest;
+    const ports = await ingest.start();
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
@@ -157,6 +167,16 @@ export class Server {
       udp: ports.udp === undefined ? undefined : hostPort(udp.host, ports.udp),
       http: http === undefined ? undefined : hostPort(config.http.host, http),
     };
+  }
+
+  /** How many ingest threads there will be. */
+  async #workers(): Promise<number> {
+    const workers = ingestWorkers(this.#config.ingestion.workers, availableParallelism());
+    if (workers === 1 || (await canSharePorts())) return workers;
+    this.#logger.warn(
+      `ingestion.workers: this system doesn't spread connections over several threads (SO_REUSEPORT); 1 instead of ${workers} reads them all`,
+    );
+    return 1;
   }
 
   /** Whether events are taken, and if not, why. */
@@ -194,7 +214,7 @@ export class Server {
     this.#phase = "draining";
     const pipeline = this.#pipeline as Pipeline;
     const grace = new Grace(this.#config.shutdown.grace_ms);
-    const ingest = this.#ingest as WorkerThread;
+    const ingest = this.#ingest as IngestThreads;
     await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
     ingest.order({ type: "stop" });
     await grace.within(ingest.quiet, KEEP.quiet);
@@ -217,6 +237,7 @@ export class Server {
     const lost = this.#lostEvents(pipeline);
     ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
     if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
+    await ingest.release();
     await this.#alerts?.close(grace.leftMs(0));
     await this.#http?.close();
     withdrawHttp(this.#config.storage.path);
@@ -342,11 +363,10 @@ export class Server {
 
   /** A start that failed half-way leaves nothing running. */
   async #abandon(): Promise<void> {
-    const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
-    // Some may reject once more on their way out: their first failure is being reported already.
-    for (const thread of threads) thread.ready.catch(() => undefined);
+    // It may reject once more on its way out: its first failure is being reported already.
+    this.#log?.ready.catch(() => undefined);
     await this.#upkeep?.stop();
-    await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
+    await Promise.all([this.#log?.terminate(), this.#ingest?.terminate(), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }

@@ -46,6 +46,12 @@ export interface LaneStats {
   };
 }
 
+/** What one ingest thread has: open connections, and events taken from sockets since the start. */
+export interface IngestWorkerStats {
+  readonly connections: number;
+  readonly accepted: number;
+}
+
 /**
  * Everything since the start. Every event that was accepted or taken up again is processed, a dead letter, a counted drop,
  * a duplicate, cancelled or in flight:
@@ -94,6 +100,8 @@ export interface Stats {
     readonly shed: number;
   };
   readonly datagrams: number;
+  /** By ingest thread. */
+  readonly workers: readonly IngestWorkerStats[];
   readonly topics: number;
   /** From received to each stage. */
   readonly latency: StageLatencyStats;
@@ -112,7 +120,8 @@ export function readStats(
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
-  const { admin, ingest, processors, states, topics } = pipeline;
+  const { admin, processors, states, topics } = pipeline;
+  const ingest = { value: (name: string) => pipeline.ingest.reduce((total, block) => total + block.value(name), 0) };
   const counted = (name: ProcessorCounter) =>
     LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
@@ -162,6 +171,14 @@ export function readStats(
       },
     };
   });
+  const workers = pipeline.ingest.map((block): IngestWorkerStats => {
+    const closed = block.value("connections.closed");
+    return {
+      connections: block.value("connections.opened") - closed,
+      accepted: LANE_NAMES.reduce((total, lane) => total + block.value(acceptedCounter(lane)), 0),
+    };
+  });
+  const closed = ingest.value("connections.closed");
   const opened = ingest.value("connections.opened");
   const accepted = sum((lane) => lanes[lane].accepted);
   const dropped = {
@@ -198,13 +215,14 @@ export function readStats(
     stored: sum((lane) => stored[lane]),
     bytesReceived: ingest.value("bytes"),
     connections: {
-      open: opened - ingest.value("connections.closed"),
+      open: opened - closed,
       opened,
       refused: ingest.value("connections.refused"),
       stalled: ingest.value("connections.stalled"),
       shed: ingest.value("connections.shed"),
     },
     datagrams: ingest.value("datagrams"),
+    workers,
     topics: topics.topics,
     latency: pipeline.latency.stats,
     lanes,

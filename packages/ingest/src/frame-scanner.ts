@@ -28,7 +28,7 @@ interface ScanKernel {
 export const ScanStatus = {
   /** Every whole frame was taken. */
   done: 0,
-  /** A lane is full and its rule is to wait. */
+  /** A lane is full and its rule is to wait, or it is another producer's turn there and this one's scans are patient. */
   blocked: 1,
   /** The next frame's length is over the limit; the rest was thrown away. */
   tooLong: 2,
@@ -77,7 +77,7 @@ export class InputArea {
 
   /** Arena bytes that an area and its scanners need. */
   static bytesFor(maxFrameBytes: number): number {
-    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 16 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
+    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 24 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
   }
 }
 
@@ -113,12 +113,16 @@ export class FrameScanner {
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
     const context = arena.allocate(`${name}.context`, CONTEXT_BYTES);
     const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
-    const refusals = arena.allocate(`${name}.refusals`, REFUSAL_ENTRIES * 8);
+    const refusals = arena.allocate(`${name}.refusals`, (REFUSAL_ENTRIES + PLAN_ENTRIES) * 8);
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
     this.#context = regionAddress(context);
     this.#words = new Uint32Array(arena.memory.buffer, regionAddress(context), CONTEXT_BYTES / 4);
     this.#ends = new Float64Array(arena.memory.buffer, regionAddress(context) + 88, 3);
-    this.#refusals = new Uint32Array(arena.memory.buffer, regionAddress(refusals), REFUSAL_ENTRIES * 2);
+    this.#refusals = new Uint32Array(
+      arena.memory.buffer,
+      regionAddress(refusals),
+      (REFUSAL_ENTRIES + PLAN_ENTRIES) * 2,
+    );
     this.#words.set(
       [
         regionAddress(crcTable(arena)),
@@ -130,6 +134,7 @@ export class FrameScanner {
         options.counters.address,
         regionAddress(refusals),
         REFUSAL_ENTRIES,
+        1,
       ],
       0,
     );
@@ -167,6 +172,14 @@ export class FrameScanner {
       (now - timeMs) * 1e6,
       receivedNs,
     ) as ScanStatus;
+  }
+
+  /**
+   * Whether a scan stops where it is another producer's turn in a lane, as it does unless told otherwise. If not, the lane
+   * counts as full, and what its rule drops is dropped. Only lanes with several producers ever come to that.
+   */
+  set patient(patient: boolean) {
+    this.#words[9] = patient ? 1 : 0;
   }
 
   /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */

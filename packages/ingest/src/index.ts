@@ -15,5 +15,6 @@ export { acceptedCounter, droppedCounter, INGEST_COUNTERS, refusedCounter } from
 export { LaneGate } from "./lane-gate.ts";
 export { type PartialFrame, PartialFrames } from "./partial-frames.ts";
 export { PendingAcks } from "./pending-acks.ts";
-export { TcpSource, type TcpSourceOptions, type TcpSourceParts } from "./tcp-source.ts";
+export { SharedConnections } from "./shared-connections.ts";
+export { type ConnectionCount, TcpSource, type TcpSourceOptions, type TcpSourceParts } from "./tcp-source.ts";
 export { UdpSource, type UdpSourceOptions, type UdpSourceParts } from "./udp-source.ts";

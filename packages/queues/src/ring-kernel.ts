@@ -7,6 +7,9 @@ type Flag = number;
 
 export interface RingKernel {
   ringInit(ring: number, kind: number, capacity: number, data: number, sequence: number): void;
+  setPlaces(ring: number, producers: number, consumers: number, moreParkers: number): void;
+  producerPlaces(ring: number): number;
+  consumerPlaces(ring: number): number;
   kind(ring: number): number;
   // Producers.
   addProducer(ring: number, thread: number, most: number): number;

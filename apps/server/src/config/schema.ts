@@ -51,6 +51,8 @@ function oneOf<const Values extends readonly [string, ...string[]]>(values: Valu
 
 const syncPolicy = oneOf(["always", "group", "interval", "never"]);
 const MOST_FRAME = 64 * MIB;
+/** Each is a producer in every lane, and has a scanner's memory of its own. */
+const MOST_INGEST_WORKERS = 32;
 const DAY_MS = 86_400_000;
 
 const pattern = text.superRefine((written, context) => {
@@ -109,6 +111,11 @@ export const configSchema = z.strictObject({
   version: z.union([text, z.number()], { error: "a string or a number" }).transform(String).default("1"),
   ingestion: z
     .strictObject({
+      workers: z
+        .union([z.literal("auto"), whole(1, MOST_INGEST_WORKERS)], {
+          error: `auto, or a whole number from 1 to ${MOST_INGEST_WORKERS}`,
+        })
+        .default("auto"),
       max_frame_bytes: bytes(64, MOST_FRAME).default(MIB),
       tcp: z
         .strictObject({

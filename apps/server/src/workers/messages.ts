@@ -12,6 +12,14 @@ export interface WorkerStart {
   readonly config: Config;
 }
 
+export interface IngestStart extends WorkerStart {
+  /** Which of the ingest threads this is, from 0; how many there are. */
+  readonly worker: number;
+  readonly workers: number;
+  /** The ports that several threads share; without, the thread binds the configuration's, alone. */
+  readonly shared?: { readonly tcp: number; readonly udp: number };
+}
+
 export interface LogStart extends WorkerStart {
   /** What recovery found, by ring. */
   readonly recoveries: Readonly<Record<string, Recovery>>;
@@ -78,7 +86,7 @@ export type LaneOrder =
   /** Take the events of an id (hex) out of the schedule; answered when that is durable. */
   | { readonly type: "cancel-delayed"; readonly id: number; readonly eventId: string };
 
-/** To the ingest worker. */
+/** To an ingest worker. */
 export type IngestOrder =
   /** Accept and read no more; say "quiet" once nothing is owed to anybody. */
   | { readonly type: "stop" }
