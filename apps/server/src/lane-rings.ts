@@ -42,6 +42,7 @@ export class LaneRings {
    * @throws EscError `ESC_RING_RECLAIM`.
    */
   static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<string[]> {
+    pipeline.latency.release(endedThreadId);
     const closed = new Set<string>();
     for (const [name, ring] of Object.entries(pipeline.rings)) {
       for (let looks = 0; looks < RECLAIM_LOOKS; looks++) {

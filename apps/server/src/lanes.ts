@@ -10,7 +10,9 @@ import { LaneRings } from "./lane-rings.ts";
 import { LaneSupervisor } from "./lane-supervisor.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 import { WorkerThread } from "./worker-thread.ts";
-import type { LaneStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+import type { BuiltInShape, LaneStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+
+export type LaneBuiltIns = Readonly<Record<LaneName, readonly BuiltInShape[]>>;
 
 export interface LanesOptions {
   readonly config: Config;
@@ -41,6 +43,7 @@ export async function readCheckpoints(
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #orders = new LaneOrders();
+  #builtIns: LaneBuiltIns = perLane(() => []);
   readonly #lanes: Readonly<Record<LaneName, LaneSupervisor>>;
 
   constructor(options: LanesOptions) {
@@ -50,8 +53,14 @@ export class Lanes {
 
   /** Starts all; resolves with the slots of their consumers once they take events. @throws what a start fails with. */
   async start(): Promise<Readonly<Record<LaneName, number>>> {
-    const started = await Promise.all(this.#all.map(async (lane) => [lane.lane, (await lane.start()).slot]));
-    return Object.fromEntries(started) as Record<LaneName, number>;
+    const started = await Promise.all(this.#all.map(async (lane) => ({ name: lane.lane, ...(await lane.start()) })));
+    this.#builtIns = Object.fromEntries(started.map(({ name, builtIns }) => [name, builtIns])) as LaneBuiltIns;
+    return Object.fromEntries(started.map(({ name, slot }) => [name, slot])) as Record<LaneName, number>;
+  }
+
+  /** The built-ins of each lane, in the order of their states. */
+  get builtIns(): LaneBuiltIns {
+    return this.#builtIns;
   }
 
   /** Lanes whose threads are being brought back, with why; "" when none is. */

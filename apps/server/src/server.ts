@@ -2,6 +2,7 @@
  * The composition root: the one place that knows every package. Recovers the logs, makes the shared memory, starts the
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
+import { availableParallelism } from "node:os";
 import { EscError, LANE_NAMES } from "@esc/events";
 import type { PublisherHandle } from "@esc/ingest";
 import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
@@ -16,12 +17,16 @@ import { Grace } from "./grace.ts";
 import { hostPort } from "./host-port.ts";
 import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { IngestThreads } from "./ingest-threads.ts";
+import { ingestWorkers } from "./ingest-workers.ts";
 import { LaneRings } from "./lane-rings.ts";
 import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { canSharePorts } from "./port-reservation.ts";
 import { PublisherWatch } from "./publisher-watch.ts";
+import { latencyFamilies } from "./stage-latency.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
 import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
@@ -63,7 +68,7 @@ export class Server {
   #alerts: AlertDispatcher | undefined;
   #book: DeadLetterBook | undefined;
   #reentry: OnlineReentry | undefined;
-  #ingest: WorkerThread | undefined;
+  #ingest: IngestThreads | undefined;
   #publishers: PublisherWatch | undefined;
   #upkeep: LogUpkeep | undefined;
 
@@ -115,11 +120,13 @@ export class Server {
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
     const checkpoints = await readCheckpoints(config, recoveries, this.#logger);
+    const workers = await this.#workers();
     const pipeline = Pipeline.create(
       config,
       overrides,
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
       perLane((lane) => checkpoints[lane].cursor),
+      workers,
     );
     this.#pipeline = pipeline;
     // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
@@ -163,8 +170,12 @@ export class Server {
         this.#options.onCrash(error);
       },
     });
-    this.#ingest = this.#thread("ingest", "ingest", start);
-    const { ports = {} } = await this.#ingest.ready;
+    const ingest = new IngestThreads({
+      ...{ config, workers, start },
+      thread: (name, ingestStart) => this.#thread("ingest", name, ingestStart),
+    });
+    this.#ingest = ingest;
+    const ports = await ingest.start();
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
@@ -197,6 +208,16 @@ export class Server {
     await this.#publishers?.ended(threadId);
   }
 
+  /** How many ingest threads there will be. */
+  async #workers(): Promise<number> {
+    const workers = ingestWorkers(this.#config.ingestion.workers, availableParallelism());
+    if (workers === 1 || (await canSharePorts())) return workers;
+    this.#logger.warn(
+      `ingestion.workers: this system doesn't spread connections over several threads (SO_REUSEPORT); 1 instead of ${workers} reads them all`,
+    );
+    return 1;
+  }
+
   /** Whether events are taken, and if not, why. */
   readiness(): Readiness {
     const logs = Object.entries(this.#upkeep?.stats ?? {});
@@ -219,7 +240,7 @@ export class Server {
   stats(): Stats | undefined {
     const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
     if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
-    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
+    return readStats(pipeline, slots, lanes, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 
   /**
@@ -232,7 +253,7 @@ export class Server {
     this.#phase = "draining";
     const pipeline = this.#pipeline as Pipeline;
     const grace = new Grace(this.#config.shutdown.grace_ms);
-    const ingest = this.#ingest as WorkerThread;
+    const ingest = this.#ingest as IngestThreads;
     pipeline.publishers.close();
     await publishersQuiet(pipeline, grace);
     await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
@@ -259,6 +280,7 @@ export class Server {
     this.#publishers?.[Symbol.dispose]();
     ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
     if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
+    await ingest.release();
     await this.#alerts?.close(grace.leftMs(0));
     await this.#http?.close();
     withdrawHttp(this.#config.storage.path);
@@ -321,6 +343,7 @@ export class Server {
       appName: this.#config.app_name,
       readiness: () => this.readiness(),
       stats: () => this.stats(),
+      moreMetrics: () => (this.#pipeline === undefined ? [] : latencyFamilies(this.#pipeline.latency)),
       admin: () => this.#admin(),
     });
     this.#http = http;
@@ -383,12 +406,11 @@ export class Server {
 
   /** A start that failed half-way leaves nothing running. */
   async #abandon(): Promise<void> {
-    const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
-    // Some may reject once more on their way out: their first failure is being reported already.
-    for (const thread of threads) thread.ready.catch(() => undefined);
+    // It may reject once more on its way out: its first failure is being reported already.
+    this.#log?.ready.catch(() => undefined);
     this.#publishers?.[Symbol.dispose]();
     await this.#upkeep?.stop();
-    await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
+    await Promise.all([this.#log?.terminate(), this.#ingest?.terminate(), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }

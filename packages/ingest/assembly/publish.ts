@@ -47,7 +47,7 @@ export function publishFrames(place: usize, open: usize, context: usize, start: 
   let p = start;
   let status = AGAIN;
   while (status == AGAIN) {
-    status = scan(context, p, end, true, timeMs, timeNs);
+    status = scan(context, p, end, true, timeMs, timeNs, 0);
     p += load<u32>(context + CONTEXT_TAKEN);
     for (let i: u32 = 0; i < LANES; i++) {
       const accepted = place + ACCEPTED + (<usize>i << 2);

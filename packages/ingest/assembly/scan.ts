@@ -14,7 +14,7 @@
 // | 16 | u32 | longest frame |
 // | 20 | u32 | source, as records have it |
 // | 24 | u32 | address of the counters: 3 accepted by lane, 3 dropped by lane, 16 refused by code, 1 bytes |
-// | 28 | u32 ×2 | address of the refusals, entries they take |
+// | 28 | u32 ×2 | address of the refusals, entries that a scan may plan with; there is room for the plan's on top |
 // | 36 | u32 | bits of a control byte that refuse the frame |
 // | 40 | u64 ×3 | by lane, 0 outside of a publication: what "accepted" becomes by the records that are published just now |
 // | 64 | u32 | out: status |
@@ -26,7 +26,9 @@
 // | 88 | f64 ×3 | out: position behind the last record of each lane, or -1 |
 // | 112 | u32 | whether what finds its lane full stays with the caller: marked in its frame, see `keepFrame` |
 // | 116 | u32 ×3 | out: by lane, what the record of the first frame that stays takes |
-// | 128 + 64·l | u32 ×3 | lane l: address of its ring, producer's slot, rule when full |
+// | 128 | u32 ×3 | by lane, address of its latency stamps, or 0 |
+// | 140 | u32 | 1: a lane whose turn it isn't makes the scan stop, even where its rule is to drop |
+// | 192 + 64·l | u32 ×3 | lane l: address of its ring, producer's slot, rule when full |
 // | … + 12 | | scratch of a scan: u32 bytes known to be free behind the tail |
 // | … + 16 | | u32 records, u32 bytes planned; u64 claim word; u64 tail, where the claim begins |
 // | … + 40 | | u32 address of the next record; u32 bytes from there to the ring's end |
@@ -51,6 +53,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
+import { stampGroup } from "@esc/metrics/assembly/stamps";
 import { sealStamped, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
@@ -77,7 +80,9 @@ const BLOCKED_LANE: usize = 84;
 const ENDS: usize = 88;
 const KEEPS: usize = 112;
 const WANTED: usize = 116;
-const LANE: usize = 128;
+const LATENCY: usize = 128;
+const PATIENT: usize = 140;
+const LANE: usize = 192;
 const LANE_BYTES: usize = 64;
 const RING: usize = 0;
 const PRODUCER: usize = 4;
@@ -123,7 +128,10 @@ export function resetKept(context: usize, index: u32): void {
 
 /** Every whole frame was taken. */
 const DONE: u32 = 0;
-/** A lane is full and its rule says to wait; the frame that didn't fit is the next one. */
+/**
+ * A lane is full and its rule says to wait, or it isn't this producer's turn in a lane; the frame that didn't fit is the
+ * next one.
+ */
 const BLOCKED: u32 = 1;
 /** The next frame's length is over the limit: there is no telling where the one after it begins. */
 const TOO_LONG: u32 = 2;
@@ -214,6 +222,22 @@ function askFits(at: usize, bytes: u32): bool {
   return true;
 }
 
+/**
+ * Whether the producer's last claim waits for one of another producer that is being filled: there may be space, but not for
+ * this producer. That is over within microseconds, unless the other's thread isn't running, so it is no reason to drop.
+ */
+function outOfTurn(at: usize): bool {
+  return load<u32>(at + RECORDS) == 0 && !mayClaim(load<u32>(at + RING), load<u32>(at + PRODUCER));
+}
+
+/** Asks the lane's consumer to skip so that `bytes` fit, and a quarter of the ring on top: the next frames needn't ask again. */
+function skipOldest(at: usize, bytes: u32): void {
+  const ring = load<u32>(at + RING);
+  const size = <u64>capacity(ring);
+  const tail = load<u64>(at + TAIL) + bytes;
+  askToSkip(ring, tail + (size >> 2) > size ? tail + (size >> 2) - size : 0);
+}
+
 /** Position behind the lane's claim. */
 // @ts-ignore: decorator
 @inline
@@ -283,7 +307,7 @@ function leaveEntries(context: usize, index: u32, first: u32, planned: u32): voi
   for (let i: u32 = first; i < planned; i++) {
     const entry = plan + <usize>i * PLAN_BYTES;
     if ((load<u32>(entry, 4) & 0xff) != index) continue;
-    store<u32>(entry, LANES, 4);
+    store<u32>(entry, LANES | (load<u32>(entry, 4) & 0xffff0000), 4);
     keepFrame(context, index, load<u32>(entry));
   }
 }
@@ -306,16 +330,18 @@ export function gatherKept(start: usize, end: usize): usize {
   return to;
 }
 
-/** Drops a lane's entries from `first` on, by count: other lanes have claimed, so the scan can't stop before them. */
+/**
+ * Drops a lane's entries from `first` on: other lanes have claimed, so the scan can't stop before them. They are refused,
+ * so that an acknowledgement of later frames doesn't speak for them; `countRefusals` counts them.
+ */
 function dropEntries(context: usize, index: u32, first: u32, planned: u32): void {
   const plan = <usize>load<u32>(context + PLAN);
-  const counters = <usize>load<u32>(context + COUNTERS) + (<usize>index << 3);
   for (let i: u32 = first; i < planned; i++) {
     const entry = plan + <usize>i * PLAN_BYTES;
     if ((load<u32>(entry, 4) & 0xff) != index) continue;
-    store<u32>(entry, LANES, 4);
-    countUp(counters + COUNT_ACCEPTED, 1);
-    countUp(counters + COUNT_DROPPED, 1);
+    const frame = load<u32>(entry, 4) >>> 16;
+    refuse(context, frame | (index << 16), REFUSED_LANE_FULL);
+    store<u32>(entry, LANES | (frame << 16), 4);
   }
 }
 
@@ -344,7 +370,7 @@ function cutPlan(context: usize, first: u32, planned: u32): void {
  * Takes the whole frames of [p, end). `whole` says that nothing follows (a datagram, or the end of a connection), so
  * that a part of a frame at the end is refused. Returns the status; what else there is to tell stands in the context.
  */
-export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64): u32 {
+export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64, receivedNs: f64): u32 {
   const start = p;
   let planned: u32 = 0;
   let frames: u32 = 0;
@@ -420,22 +446,22 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
           store<u32>(entry, hash, 8);
           store<u32>(entry, recordLength, 12);
           planned++;
+        } else if (load<u32>(context + KEEPS) != 0) {
+          // Skipping makes room for what has none, not for what waits for its turn or for a frame before it.
+          const skips = load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST && load<u32>(at + KEPT) == 0 && !outOfTurn(at);
+          if (skips) skipOldest(at, bytes);
+          keepFrame(context, index, p);
+        } else if (load<u32>(context + PATIENT) != 0 && outOfTurn(at)) {
+          store<u32>(context + BLOCKED_LANE, index);
+          status = BLOCKED;
+          break;
         } else if (load<u32>(at + WHEN_FULL) == FULL_DROP_NEW) {
           refuse(context, (frames + 1) | (index << 16), REFUSED_LANE_FULL);
         } else {
-          if (load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST && load<u32>(at + KEPT) == 0) {
-            // A quarter of the ring at once, so that the next frames don't have to ask again.
-            const ring = load<u32>(at + RING);
-            const size = <u64>capacity(ring);
-            const tail = load<u64>(at + TAIL) + bytes;
-            askToSkip(ring, tail + (size >> 2) > size ? tail + (size >> 2) - size : 0);
-          }
-          if (load<u32>(context + KEEPS) == 0) {
-            store<u32>(context + BLOCKED_LANE, index);
-            status = BLOCKED;
-            break;
-          }
-          keepFrame(context, index, p);
+          if (load<u32>(at + WHEN_FULL) == FULL_SKIP_OLDEST) skipOldest(at, bytes);
+          store<u32>(context + BLOCKED_LANE, index);
+          status = BLOCKED;
+          break;
         }
       }
     }
@@ -455,7 +481,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
       store<u32>(context + BLOCKED_LANE, LANE_TRANSACTIONAL);
       status = BLOCKED;
     }
-    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs);
+    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs, receivedNs);
   }
   for (let i: u32 = 0; i < LANES; i++) {
     const at = lane(context, i);
@@ -485,11 +511,16 @@ function countRefusals(context: usize, frames: u32): void {
   const refusals = <usize>load<u32>(context + REFUSALS);
   const noted = load<u32>(context + REFUSED);
   let kept: u32 = 0;
-  for (; kept < noted; kept++) {
+  for (let i: u32 = 0; i < noted; i++) {
+    const from = refusals + <usize>i * REFUSAL_BYTES;
+    const frame = load<u32>(from);
+    // Not in the frames' order: what a lane dropped at its claim comes last.
+    if ((frame & 0xffff) > frames) continue;
+    const code = load<u32>(from, 4);
     const entry = refusals + <usize>kept * REFUSAL_BYTES;
-    const frame = load<u32>(entry);
-    if ((frame & 0xffff) > frames) break;
-    const code = load<u32>(entry, 4);
+    kept++;
+    store<u32>(entry, frame);
+    store<u32>(entry, code, 4);
     if (code == REFUSED_LANE_FULL) {
       const index = <usize>(frame >>> 16) << 3;
       countUp(counters + COUNT_ACCEPTED + index, 1);
@@ -529,7 +560,7 @@ function claimLanes(context: usize, planned: u32): u32 {
 }
 
 /** Copies, seals and publishes what the plan holds and every lane has claimed. */
-function fill(context: usize, planned: u32, timeNs: u64): void {
+function fill(context: usize, planned: u32, timeNs: u64, receivedNs: f64): void {
   const plan = <usize>load<u32>(context + PLAN);
   const crcTable = <usize>load<u32>(context + CRC_TABLE);
   const source = load<u32>(context + SOURCE);
@@ -578,6 +609,8 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     const counter = counters + COUNT_ACCEPTED + (<usize>i << 3);
     store<u64>(context + UNTIL + (<usize>i << 3), load<u64>(counter) + records);
     countUp(counter, records);
+    const stamps = <usize>load<u32>(context + LATENCY + (<usize>i << 2));
+    if (stamps != 0) stampGroup(stamps, <f64>claimEnd(at), receivedNs, records);
     publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), claimEnd(at), load<u64>(at + SEQUENCE));
     store<u64>(context + UNTIL + (<usize>i << 3), 0);
   }

@@ -3,6 +3,7 @@
  * `TypedArray.set` costs more than a usual event's payload.
  */
 import { type Arena, BytesView } from "@esc/arena";
+import { moveView } from "@esc/arena/kernel";
 import { EscError, EVENT_ID_BYTES, type Priority } from "@esc/events";
 import type { PreparedTopic } from "./prepared-topic.ts";
 
@@ -70,7 +71,7 @@ export class FrameArea {
   /** Writes a frame's head and topic; the payload is the caller's to fill in. Undefined when it doesn't fit any more. */
   reserve(topic: PreparedTopic, byteLength: number, priority: Priority): BytesView | undefined {
     const at = this.#begin(topic, byteLength, priority, 0);
-    return at < 0 ? undefined : this.#window.moveTo(at, byteLength);
+    return at < 0 ? undefined : moveView(this.#window, at, byteLength);
   }
 
   /** Head and topic of a frame with `rest` bytes beside its topic, `before` of which stand before it; where it goes on, or -1. */

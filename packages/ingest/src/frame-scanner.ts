@@ -2,14 +2,19 @@
  * The frame scanner's face: an input area that sockets read into, and one kernel call that takes a chunk of it and
  * leaves records in the lanes (`assembly/scan.ts`).
  */
-import { type Arena, loadKernel } from "@esc/arena";
+
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { crcTable, LANE_NAMES, type LaneName } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 import {
   CONTEXT_BYTES,
+  PATIENT_WORD,
   PLAN_ENTRIES,
+  PLAN_ENTRY_BYTES,
   REFUSAL_ENTRIES,
   type ScanKernel,
+  type ScannerLatency,
   type ScanSettings,
   writeScanContext,
 } from "./scan-context.ts";
@@ -18,7 +23,7 @@ import {
 export const ScanStatus = {
   /** Every whole frame was taken. */
   done: 0,
-  /** A lane is full and its rule is to wait. */
+  /** A lane is full and its rule is to wait, or it is another producer's turn there and this one's scans are patient. */
   blocked: 1,
   /** The next frame's length is over the limit; the rest was thrown away. */
   tooLong: 2,
@@ -50,13 +55,13 @@ export class InputArea {
     this.headroom = options.maxFrameBytes + 4 + READ_BYTES;
     const region = arena.allocate(name, this.headroom + READ_BYTES);
     this.bytes = new Uint8Array(arena.memory.buffer);
-    this.readStart = region.address + this.headroom;
+    this.readStart = regionAddress(region) + this.headroom;
     this.readView = new Uint8Array(arena.memory.buffer, this.readStart, READ_BYTES);
   }
 
   /** Arena bytes that an area and its scanners need. */
   static bytesFor(maxFrameBytes: number): number {
-    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 16 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
+    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 24 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
   }
 }
 
@@ -69,21 +74,29 @@ export class FrameScanner {
   readonly #words: Uint32Array;
   readonly #ends: Float64Array;
   readonly #refusals: Uint32Array;
+  readonly #clock: ScannerLatency["clock"] | undefined;
 
   /** @throws EscError `ESC_FRAME_LIMIT` when the longest frame doesn't fit into half of every lane's ring. */
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
     const context = arena.allocate(`${name}.context`, CONTEXT_BYTES);
-    const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
-    const refusals = arena.allocate(`${name}.refusals`, REFUSAL_ENTRIES * 8);
+    const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * PLAN_ENTRY_BYTES);
+    const refusals = arena.allocate(`${name}.refusals`, (REFUSAL_ENTRIES + PLAN_ENTRIES) * 8);
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
-    this.#context = context.address;
-    this.#words = new Uint32Array(arena.memory.buffer, context.address, CONTEXT_BYTES / 4);
-    this.#ends = new Float64Array(arena.memory.buffer, context.address + 88, 3);
-    this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, REFUSAL_ENTRIES * 2);
+    this.#context = regionAddress(context);
+    this.#words = new Uint32Array(arena.memory.buffer, this.#context, CONTEXT_BYTES / 4);
+    this.#ends = new Float64Array(arena.memory.buffer, this.#context + 88, LANE_NAMES.length);
+    this.#refusals = new Uint32Array(
+      arena.memory.buffer,
+      regionAddress(refusals),
+      (REFUSAL_ENTRIES + PLAN_ENTRIES) * 2,
+    );
     writeScanContext(this.#words, {
       ...options,
-      ...{ crcTable: crcTable(arena).address, plan: plan.address, refusals: refusals.address },
+      crcTable: regionAddress(crcTable(arena)),
+      plan: regionAddress(plan),
+      refusals: regionAddress(refusals),
     });
+    this.#clock = options.latency?.clock;
   }
 
   /**
@@ -91,9 +104,27 @@ export class FrameScanner {
    * @param whole nothing follows: a part of a frame at the end is refused.
    */
   scan(start: number, end: number, whole: boolean): ScanStatus {
-    const now = performance.timeOrigin + performance.now();
+    const sinceStart = performance.now();
+    const now = performance.timeOrigin + sinceStart;
     const timeMs = Math.floor(now);
-    return this.#kernel.scan(this.#context, start, end, whole ? 1 : 0, timeMs, (now - timeMs) * 1e6) as ScanStatus;
+    const receivedNs = this.#clock === undefined ? 0 : this.#clock.at(sinceStart);
+    return this.#kernel.scan(
+      this.#context,
+      start,
+      end,
+      whole ? 1 : 0,
+      timeMs,
+      (now - timeMs) * 1e6,
+      receivedNs,
+    ) as ScanStatus;
+  }
+
+  /**
+   * Whether a scan stops where it is another producer's turn in a lane, as it does unless told otherwise. If not, the lane
+   * counts as full, and what its rule drops is dropped. Only lanes with several producers ever come to that.
+   */
+  set patient(patient: boolean) {
+    this.#words[PATIENT_WORD] = patient ? 1 : 0;
   }
 
   /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */

@@ -15,15 +15,17 @@
  * | offset | size | field |
  * |---|---|---|
  * | 128 | u64 ×26 | counters: a socket's 23, then by lane what was counted and lost with its publisher's thread |
- * | 384 | 320 B | scan context |
+ * | 384 | 384 B | scan context |
  * | 768 | 64 KiB | its plan |
  * | … | 64 B | its refusals: there are none, since a publisher checks what it writes |
  * | … | | a single event's frame; the batches |
  */
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { EscError, LANE_NAMES, type LaneName } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
-import { Parker, type RecordRing } from "@esc/queues";
+import type { Parker, RecordRing } from "@esc/queues";
+import { parkerAt } from "@esc/queues/kernel";
 import { acceptedCounter, INGEST_COUNTERS } from "./ingest-counters.ts";
 import { CONTEXT_BYTES, LANE_WORD, LANE_WORDS, PLAN_ENTRIES, PLAN_ENTRY_BYTES } from "./scan-context.ts";
 
@@ -91,8 +93,8 @@ export class PublisherPlaces {
   private constructor(arena: Arena) {
     const region = arena.region(REGION);
     this.#arena = arena;
-    this.#address = region.address;
-    this.#words = new Int32Array(arena.memory.buffer, region.address, region.byteLength / 4);
+    this.#address = regionAddress(region);
+    this.#words = new Int32Array(arena.memory.buffer, regionAddress(region), region.byteLength / 4);
     this.places = this.#words[1] as number;
     this.maxFrameBytes = this.#words[2] as number;
     this.#batchBytes = this.#words[3] as number;
@@ -107,7 +109,7 @@ export class PublisherPlaces {
   /** Makes the places. Once, before other threads attach; nothing is taken before {@link open}. */
   static create(arena: Arena, options: PublisherPlacesOptions): PublisherPlaces {
     const region = arena.allocate(REGION, PublisherPlaces.bytesFor(options) - 128);
-    const words = new Int32Array(arena.memory.buffer, region.address, HEADER_BYTES / 4);
+    const words = new Int32Array(arena.memory.buffer, regionAddress(region), HEADER_BYTES / 4);
     words[1] = options.places;
     words[2] = options.maxFrameBytes;
     words[3] = options.batchBytes;
@@ -160,11 +162,11 @@ export class PublisherPlaces {
   }
 
   get spaceParker(): Parker {
-    return Parker.at(this.#arena, this.#address + SPACE_PARKER, true);
+    return parkerAt(this.#arena, this.#address + SPACE_PARKER, true);
   }
 
   get durableParker(): Parker {
-    return Parker.at(this.#arena, this.#address + DURABLE_PARKER, true);
+    return parkerAt(this.#arena, this.#address + DURABLE_PARKER, true);
   }
 
   /** Takes a place for a thread. @throws EscError `ESC_PUBLISHERS` when all are taken. */

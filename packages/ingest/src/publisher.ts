@@ -3,7 +3,8 @@
  * published goes through the kernel that takes frames from sockets (`assembly/publish.ts`), by the same rules.
  */
 import { threadId } from "node:worker_threads";
-import { Arena, type ArenaHandle, loadKernel } from "@esc/arena";
+import { Arena, type ArenaHandle } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { IN_PROCESS_PRODUCER, TopicTable } from "@esc/dispatcher";
 import {
   crcTable,
@@ -139,9 +140,9 @@ export class Publisher implements Waitable, Disposable {
       ...{ source: Source.inProcess, maxFrameBytes, overflow: IN_PROCESS_PRODUCER, counters: place.counters },
       topics: TopicTable.attach(arena, "topics"),
       lanes: perLane((lane) => ({ ring: rings[lane], producer: producers[lane] })),
-      ...{ crcTable: crcTable(arena).address, plan: place.plan },
+      ...{ crcTable: regionAddress(crcTable(arena)), plan: place.plan },
       ...{ refusals: place.refusals, refusalEntries: PUBLISHER_REFUSALS },
-      ...{ forbidden: 0x80, keeps: true },
+      ...{ forbidden: 0x80, keeps: true, patient: false },
     });
     this.#single = new FrameArea(arena, place.single, place.singleBytes, maxFrameBytes);
     this.parker = places.spaceParker;

@@ -1,18 +1,32 @@
 /** The scan kernel's context, as its faces fill it in: a scanner of sockets' bytes, a publisher. `assembly/scan.ts` has the layout. */
 import type { Overflow, TopicTable } from "@esc/dispatcher";
 import { EscError, LANE_NAMES, type LaneName, type Source } from "@esc/events";
-import type { CounterBlock } from "@esc/metrics";
+import type { CounterBlock, MonotonicClock, StampRing } from "@esc/metrics";
 import type { RecordRing } from "@esc/queues";
+import { ringAddress } from "@esc/queues/kernel";
 
 export interface ScanKernel {
-  scan(context: number, start: number, end: number, whole: number, timeMs: number, timeNs: number): number;
-  gatherKept(start: number, end: number): number;
+  scan(
+    context: number,
+    start: number,
+    end: number,
+    whole: number,
+    timeMs: number,
+    timeNs: number,
+    receivedNs: number,
+  ): number;
 }
 
-export const CONTEXT_BYTES = 128 + 3 * 64;
+export const CONTEXT_BYTES = 192 + 3 * 64;
 /** Where lane 0 begins, and what each takes, in words. */
-export const LANE_WORD = 32;
+export const LANE_WORD = 48;
 export const LANE_WORDS = 16;
+/** Whether what finds its lane full stays with the caller. */
+const KEEPS_WORD = 28;
+/** By lane, where stamps go. */
+const LATENCY_WORD = 32;
+/** Whether a scan stops where it is another producer's turn. */
+export const PATIENT_WORD = 35;
 export const PLAN_ENTRIES = 4_096;
 export const PLAN_ENTRY_BYTES = 16;
 export const REFUSAL_ENTRIES = 1_024;
@@ -35,9 +49,19 @@ export interface ScanSettings {
   /** What to do when a lane is full, by lane. */
   readonly overflow: Readonly<Record<LaneName, Overflow>>;
   readonly counters: Pick<CounterBlock<string>, "address">;
+  /** Where a scan leaves, for each lane, how many events it took up to where, and when; nowhere unless given. */
+  readonly latency?: ScannerLatency;
 }
 
-/** Where the parts of a context lie, and what a publisher's has beyond a socket's. */
+/** What the latency of a scan's events is measured from. */
+export interface ScannerLatency {
+  /** By lane; no other thread writes to them. */
+  readonly stamps: Readonly<Record<LaneName, StampRing>>;
+  /** The calling thread's. */
+  readonly clock: Pick<MonotonicClock, "at">;
+}
+
+/** Where the parts of a context lie, and in what a publisher's differs from a socket's. */
 export interface ScanContextParts extends ScanSettings {
   readonly crcTable: number;
   readonly plan: number;
@@ -48,6 +72,8 @@ export interface ScanContextParts extends ScanSettings {
   readonly forbidden?: number;
   /** Whether what finds its lane full stays with the caller. */
   readonly keeps?: boolean;
+  /** Whether a scan stops where it is another producer's turn, as it does unless told otherwise. */
+  readonly patient?: boolean;
 }
 
 /**
@@ -70,7 +96,8 @@ export function writeScanContext(words: Uint32Array, parts: ScanContextParts): v
     ],
     0,
   );
-  words[28] = parts.keeps === true ? 1 : 0;
+  words[KEEPS_WORD] = parts.keeps === true ? 1 : 0;
+  words[PATIENT_WORD] = parts.patient === false ? 0 : 1;
   for (const [index, lane] of LANE_NAMES.entries()) {
     const { ring, producer } = parts.lanes[lane];
     // A record has 32 bytes of header where the frame has 3 of its own.
@@ -80,6 +107,7 @@ export function writeScanContext(words: Uint32Array, parts: ScanContextParts): v
         `Frames of ${parts.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
       );
     }
-    words.set([ring.address, producer, parts.overflow[lane]], LANE_WORD + index * LANE_WORDS);
+    words.set([ringAddress(ring), producer, parts.overflow[lane]], LANE_WORD + index * LANE_WORDS);
+    words[LATENCY_WORD + index] = parts.latency?.stamps[lane].address ?? 0;
   }
 }

@@ -23,8 +23,8 @@
 // no sequence yet.
 
 import {
-  CLAIM, CONSUMERS, MAX_PRODUCERS, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAPS, capacity,
-  TAKEN, fence, published, publishedSequence, raise, wakeAll,
+  CLAIM, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAKEN, TAPS, capacity, consumersOf, fence,
+  producerPlaces, published, publishedSequence, raise, wakeAll,
 } from "./control";
 import { slowest } from "./cursors";
 
@@ -213,7 +213,7 @@ export function publish(ring: usize, producer: u32, start: u64, end: u64, next: 
   // Marking and this look at the position are both sequentially consistent, as are the other's move of the position
   // and its look at the marks: one of the two sees the other, so a claim that is done is never left behind.
   while (publishNext(ring)) {}
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 /** The same for a ring's only producer: the sequence needs no order of its own, the position's store brings it along. */
@@ -222,7 +222,7 @@ export function publish(ring: usize, producer: u32, start: u64, end: u64, next: 
 export function publishAlone(ring: usize, end: u64, next: u64): void {
   store<u64>(ring + PUBLISHED_SEQUENCE, next);
   atomic.store<u64>(ring + PUBLISHED, end);
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 /** Publishes a claim that is done and whose turn it is; false when there is none. */
@@ -230,14 +230,14 @@ function publishNext(ring: usize): bool {
   const position = published(ring);
   // Nothing is claimed behind it: the usual case, and it saves the look at every slot.
   if (<u32>claimWord(ring) == <u32>(position >> 3)) return false;
-  const behind = slotOf(ring, <u32>atomic.load<i32>(ring + TAKEN));
-  for (let slot = ring + PRODUCERS; slot < behind; slot += PRODUCER_BYTES) {
+  const end = slotOf(ring, <u32>atomic.load<i32>(ring + TAKEN));
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (atomic.load<i32>(slot + DONE) == 0 || atomic.load<u64>(slot + START) != position) continue;
-    const end = atomic.load<u64>(slot + END);
+    const to = atomic.load<u64>(slot + END);
     raise(ring + PUBLISHED_SEQUENCE, atomic.load<u64>(slot + NEXT_SEQUENCE));
-    // Fails when another helper was faster; then the slot may already hold a newer claim, and `end` may be that one's:
+    // Fails when another helper was faster; then the slot may already hold a newer claim, and `to` may be that one's:
     // positions only grow, so the comparison with the old position keeps it out.
-    atomic.cmpxchg<u64>(ring + PUBLISHED, position, end);
+    atomic.cmpxchg<u64>(ring + PUBLISHED, position, to);
     return true;
   }
   return false;
@@ -249,7 +249,8 @@ function publishNext(ring: usize): bool {
 export function blockedBy(ring: usize): i32 {
   const position = published(ring);
   if (claimPosition(claimWord(ring), position) == position) return -1;
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const end = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (atomic.load<u64>(slot + START) == position && atomic.load<i32>(slot + DONE) == 0) return atomic.load<i32>(slot + THREAD);
   }
   return -2;
@@ -257,7 +258,7 @@ export function blockedBy(ring: usize): i32 {
 
 /** The next slot from `from` on that the thread owns; -1 when there is none. */
 export function producerOf(ring: usize, thread: i32, from: u32): i32 {
-  for (let i = from; i < <u32>MAX_PRODUCERS; i++) {
+  for (let i = from; i < producerPlaces(ring); i++) {
     const slot = slotOf(ring, i);
     if (atomic.load<i32>(slot + USED) != 0 && atomic.load<i32>(slot + THREAD) == thread) return <i32>i;
   }
@@ -285,7 +286,8 @@ export function orphan(ring: usize, producer: u32): i32 {
   if (before > start || claimPosition(claimWord(ring), before) == start) return ORPHAN_NONE;
   if ((word & TRYING) == 0) return ORPHAN_OPEN;
   let least = claimed(ring);
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const end = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (slot == mine || atomic.load<i32>(slot + USED) == 0) continue;
     const other = atomic.load<u64>(slot + START);
     if (other == start) return ORPHAN_NONE;

@@ -11,8 +11,8 @@ export {
 export { unpark } from "./parker";
 export {
   ORPHAN_NONE, ORPHAN_OPEN, ORPHAN_UNKNOWN, addConsumer, addProducer, addTap, adoptConsumer,
-  blockedBy, consumerOf, consumerParker, consumerRun, consumerState, consumerThread, freeProducer, kind, orphan, poll, pollTap,
-  producerOf, producerParker, ready, removeConsumer, removeProducer, setCopy, take, takeTap, wakeOnDurable, wakeOnPublish,
+  blockedBy, consumerOf, consumerParker, consumerPlaces, consumerRun, consumerState, consumerThread, freeProducer, kind, orphan, poll, pollTap,
+  producerOf, producerParker, producerPlaces, ready, removeConsumer, removeProducer, setCopy, setPlaces, take, takeTap, wakeOnDurable, wakeOnPublish,
   wakeOnSpace, wantSpace,
 } from "./ring";
 export {

@@ -14,8 +14,8 @@ interface Case {
   readonly splitPlain?: boolean;
 }
 
-const SEEN = 12288;
-const DATA = 12032;
+const SEEN = 6144;
+const DATA = 5888;
 
 function run(
   { kind, capacityBytes, producers, readers, records, tap = false, splitPlain = false }: Case,
@@ -23,13 +23,13 @@ function run(
 ): Promise<Exploration> {
   return explore({
     model: new URL("../assembly/model/frames.ts", import.meta.url),
-    memoryBytes: 16_384,
+    memoryBytes: 8_192,
     setup: [kind, capacityBytes, producers.length, readers.length - (tap ? 1 : 0), tap ? 1 : 0],
     threads: [...producers, ...readers],
     buffered: [
       [128, 136],
       [256, 272],
-      [768, 8960],
+      [768, 2816],
     ],
     ...(splitPlain ? { splitPlain: [DATA, DATA + capacityBytes] as const } : {}),
     plant,

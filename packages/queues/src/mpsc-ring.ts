@@ -1,8 +1,10 @@
-/** A ring of variable-length records with up to 64 producers, none of which ever waits for another. */
+/** A ring of variable-length records with up to 16 producers, none of which ever waits for another. */
 import type { Arena } from "@esc/arena";
 import { FramedRing, type FramedRingOptions } from "./framed-ring.ts";
-import { MAX_PRODUCERS, RingKind } from "./ring.ts";
+import { RingKind } from "./ring.ts";
 import { RingProducer } from "./ring-producer.ts";
+
+const MAX_PRODUCERS = 16;
 
 export class MpscRing extends FramedRing {
   /**
@@ -19,7 +21,7 @@ export class MpscRing extends FramedRing {
     return new MpscRing(arena, name, RingKind.mpsc);
   }
 
-  /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 64 are taken. */
+  /** A producer, for this thread. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
   producer(): RingProducer {
     return this.hand(new RingProducer(this, this.takeProducer(MAX_PRODUCERS)));
   }

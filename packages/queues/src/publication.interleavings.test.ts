@@ -3,19 +3,19 @@ import { describe, expect, test } from "vitest";
 
 /** `assembly/model/publication.ts`: producers of one ring, run in every order of their atomic steps. */
 const RECORD = 40;
-const DATA = 12032;
+const DATA = 5888;
 const PUBLISHED = 256;
 const NEXT_SEQUENCE = 264;
 /** The published position, and the producers' slots: where a plain store instead of an atomic one would do harm. */
 const buffered = [
   [256, 272],
-  [768, 8960],
+  [768, 2816],
 ] as const;
 
 function options(threads: ExploreOptions["threads"], records: number, plant?: Plant): ExploreOptions {
   return {
     model: new URL("../assembly/model/publication.ts", import.meta.url),
-    memoryBytes: 32_768,
+    memoryBytes: 24_576,
     threads,
     buffered,
     plant,
@@ -62,6 +62,8 @@ const threePublishers = (plant?: Plant) =>
     plant,
   );
 
+const twoJoiners = (plant?: Plant) => options([["joiner"], ["joiner"]], 2, plant);
+
 test("two producers, two records each: every claim is published once it is filled, in order, in every interleaving", async () => {
   expect((await explore(twoProducers())).states).toBeGreaterThan(1_000);
 });
@@ -83,6 +85,10 @@ test("three claims published by three threads in any order: the same", async () 
   expect((await explore(threePublishers())).states).toBeGreaterThan(100_000);
 });
 
+test("two threads that take places which nobody had before, and append: the same", async () => {
+  expect((await explore(twoJoiners())).states).toBeGreaterThan(1_000);
+});
+
 describe("the explorer finds the bug", () => {
   const ring = (from: string, to: string): Plant => ({ file: "assembly/claims.ts", from, to });
   const mark = `    store<u64>(slot + END, end);
@@ -94,7 +100,7 @@ describe("the explorer finds the bug", () => {
     ["leaves without a look", ring("while (publishNext(ring)) {}", ""), /never published/],
     [
       "a helper stores instead of comparing and swapping",
-      ring("atomic.cmpxchg<u64>(ring + PUBLISHED, position, end);", "atomic.store<u64>(ring + PUBLISHED, end);"),
+      ring("atomic.cmpxchg<u64>(ring + PUBLISHED, position, to);", "atomic.store<u64>(ring + PUBLISHED, to);"),
       /never published/,
     ],
     [
@@ -161,5 +167,15 @@ describe("the explorer finds the bug", () => {
 
   test.each(bugs)("%s", async (_, plant, message) => {
     await expect(explore(twoProducers(plant))).rejects.toThrow(message);
+  });
+
+  test.each([
+    ["a new place isn't counted among those that were taken", ring("    raiseTaken(ring, <i32>i + 1);\n", "")],
+    ["of two that join, the lower place is counted last", ring(
+      "const before = atomic.cmpxchg<i32>(ring + TAKEN, seen, taken);\n    if (before == seen) return;\n    seen = before;",
+      "atomic.store<i32>(ring + TAKEN, taken);\n    return;",
+    )],
+  ])("%s", async (_, plant) => {
+    await expect(explore(twoJoiners(plant))).rejects.toThrow(/never published/);
   });
 });

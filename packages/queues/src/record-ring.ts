@@ -2,11 +2,14 @@
  * A lane's ring: event records, several producers, several consumers, a durable position. `docs/ring.md` explains the
  * algorithm and its memory order; `assembly/control.ts` has the layout.
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { crcTable, EscError } from "@esc/events";
 import type { Parker } from "./parker.ts";
+import { parkerAddress } from "./parker.ts";
 import { RecordAppender } from "./record-appender.ts";
-import { MAX_PRODUCERS, Ring, RingKind } from "./ring.ts";
+import { Ring, RingKind, type RingPlaces } from "./ring.ts";
 import { RingConsumer } from "./ring-consumer.ts";
 
 export interface RecordRingOptions {
@@ -14,6 +17,8 @@ export interface RecordRingOptions {
   readonly capacityBytes: number;
   /** Sequence of the first record; 1 unless given. */
   readonly firstSequence?: number;
+  /** For more producers, consumers and parkers than usual. */
+  readonly places?: RingPlaces;
 }
 
 export class RecordRing extends Ring {
@@ -33,7 +38,8 @@ export class RecordRing extends Ring {
    * @throws EscError `ESC_RING_CAPACITY` when the capacity is not a power of two in range; ArenaError when there's no room.
    */
   static create(arena: Arena, name: string, options: RecordRingOptions): RecordRing {
-    Ring.allocate(arena, name, RingKind.events, options.capacityBytes, options.firstSequence);
+    const { capacityBytes, firstSequence, places } = options;
+    Ring.allocate(arena, name, RingKind.events, capacityBytes, firstSequence, places);
     return new RecordRing(arena, name);
   }
 
@@ -42,9 +48,9 @@ export class RecordRing extends Ring {
     return new RecordRing(arena, name);
   }
 
-  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all 64 are taken. */
+  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all are taken. */
   addProducer(): number {
-    return this.takeProducer(MAX_PRODUCERS);
+    return this.takeProducer(this.kernel.producerPlaces(this.address));
   }
 
   /**
@@ -83,13 +89,16 @@ export class RecordRing extends Ring {
 
   /** Fills the claim with tombstones, one for each of its sequences: the log has no gap. */
   protected override closeClaim(producer: number): void {
-    this.kernel.voidRecords(this.address, producer, crcTable(this.arena).address, Date.now());
+    this.kernel.voidRecords(this.address, producer, regionAddress(crcTable(this.arena)), Date.now());
   }
 
   /** Wakes a parker whenever the durable position moves. */
   wakeOnDurable(parker: Parker): void {
-    if (this.kernel.wakeOnDurable(this.address, parker.address) === 0) {
-      throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes 8 parkers per reason already.`);
+    if (this.kernel.wakeOnDurable(this.address, parkerAddress(parker)) === 0) {
+      throw new EscError(
+        "ESC_RING_PARKERS",
+        `Ring "${this.name}" wakes as many parkers per reason as it was made for.`,
+      );
     }
   }
 

@@ -1,11 +1,15 @@
 /** The exports of this package's kernel; `assembly/` says what they do. `Flag` is a bool, which crosses as 0 or 1. */
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel } from "@esc/arena/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 type Flag = number;
 
 export interface RingKernel {
   ringInit(ring: number, kind: number, capacity: number, data: number, sequence: number): void;
+  setPlaces(ring: number, producers: number, consumers: number, moreParkers: number): void;
+  producerPlaces(ring: number): number;
+  consumerPlaces(ring: number): number;
   kind(ring: number): number;
   // Producers.
   addProducer(ring: number, thread: number, most: number): number;

@@ -1,4 +1,5 @@
 /** What a lane's processor is made of, and where it begins. */
+import type { Arena } from "@esc/arena";
 import type { CounterBlock } from "@esc/metrics";
 import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
 import type { CursorFile } from "@esc/storage";
@@ -9,6 +10,7 @@ import type { LaneContext } from "./call-context.ts";
 import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
 import type { IdWindow } from "./duplicates.ts";
+import type { LaneStages } from "./lane-stages.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Outlet } from "./outlet.ts";
 
@@ -16,6 +18,8 @@ export interface LaneProcessorOptions {
   readonly ring: RecordRing;
   /** The lane's consumer of the ring: its own, or that of a thread of the lane which died. */
   readonly consumer: RingConsumer;
+  /** Where the ring lies. */
+  readonly arena: Arena;
   /** The arena's bytes: what the ring's runs are offsets into. */
   readonly arenaBytes: Uint8Array;
   readonly parker: Parker;
@@ -26,6 +30,8 @@ export interface LaneProcessorOptions {
   readonly outlets: readonly Pick<Outlet, "settle">[];
   readonly counters: CounterBlock<ProcessorCounter>;
   readonly state: LaneState;
+  /** Told how far the lane has come; nobody is unless given. */
+  readonly stages?: LaneStages;
   readonly cursor: Pick<CursorFile, "write">;
   readonly checkpoint: Pick<CheckpointFile, "write">;
   /** Handle an event only once it is durable. */

@@ -4,9 +4,9 @@
 // | offset | what |
 // |---|---|
 // | 0 | the ring's control block |
-// | 12032 | its data |
-// | 12288 + 64·j | reader j: u32 records read, u32 the first one that was damaged |
-// | 12544 | a tap's copy |
+// | 5888 | its data |
+// | 6144 + 64·j | reader j: u32 records read, u32 the first one that was damaged |
+// | 6400 | a tap's copy |
 //
 // A record's payload of 12 bytes says its producer and its number: 0xa0 + producer, the number, and both added up.
 
@@ -19,8 +19,8 @@ import {
 import { abortClaim, claimRecords, commitClaim } from "../frames";
 
 const DATA: usize = RING_CONTROL_BYTES;
-const SEEN: usize = 12288;
-const COPY: usize = 12544;
+const SEEN: usize = 6144;
+const COPY: usize = 6400;
 const PAYLOAD_BYTES: u32 = 12;
 const LENGTH: u32 = 20;
 const RECORD_BYTES: u32 = 24;

@@ -4,10 +4,10 @@
 // | offset | what |
 // |---|---|
 // | 0 | the ring's control block |
-// | 12032 | its data: 64 bytes, one record of 40 bytes and padding, or 128 bytes, three and padding |
-// | 12288 + 128·j | consumer j: u32 records read, u32 the first one that was damaged |
-// | 12800 + 16·i | producer i: u64 payload, i32 parker |
-// | 16384 | CRC-32 tables |
+// | 5888 | its data: 64 bytes, one record of 40 bytes and padding, or 128 bytes, three and padding |
+// | 6144 + 128·j | consumer j: u32 records read, u32 the first one that was damaged |
+// | 6656 + 16·i | producer i: u64 payload, i32 parker |
+// | 8192 | CRC-32 tables |
 
 import { initCrcTable } from "@esc/events/assembly/crc32";
 import { RECORD_HEADER, RECORD_LENGTH, RECORD_SEQUENCE } from "@esc/events/assembly/record";
@@ -18,10 +18,10 @@ import {
 } from "../ring";
 
 const DATA: usize = RING_CONTROL_BYTES;
-const SEEN: usize = 12288;
-const PRODUCERS: usize = 12800;
+const SEEN: usize = 6144;
+const PRODUCERS: usize = 6656;
 const PARKER: usize = 8;
-const CRC: usize = 16384;
+const CRC: usize = 8192;
 const PAYLOAD_BYTES: u32 = 8;
 const RECORD_BYTES: u32 = 40;
 

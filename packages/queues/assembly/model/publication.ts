@@ -3,9 +3,9 @@
 // | offset | what |
 // |---|---|
 // | 0 | the ring's control block |
-// | 12032 | its data, 256 bytes: room for six records |
-// | 12288 + 8·i | payload of producer i |
-// | 16384 | CRC-32 tables |
+// | 5888 | its data, 256 bytes: room for six records |
+// | 6144 + 8·i | payload of producer i |
+// | 8192 | CRC-32 tables |
 
 import { initCrcTable } from "@esc/events/assembly/crc32";
 import { append, sealRecord } from "../append";
@@ -15,8 +15,8 @@ import {
 
 const DATA: usize = RING_CONTROL_BYTES;
 const CAPACITY: u32 = 256;
-const PAYLOADS: usize = 12288;
-const CRC: usize = 16384;
+const PAYLOADS: usize = 6144;
+const CRC: usize = 8192;
 const PRODUCERS: u32 = 3;
 const PAYLOAD_BYTES: u32 = 8;
 const RECORD_BYTES: u32 = 40;
@@ -36,6 +36,14 @@ export function producer(base: usize, index: u32, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     while (append(base, index, base + CRC, 7, 2, 0, 0, 0, 0, 0, 0, payload, PAYLOAD_BYTES) == 0) {}
   }
+}
+
+/** Takes a place that nobody has had yet, and appends one record. */
+export function joiner(base: usize): void {
+  const producer = addProducer(base, 0, 16);
+  const payload = base + PAYLOADS + (<usize>producer << 3);
+  store<u64>(payload, 0xa0 + producer);
+  while (append(base, producer, base + CRC, 7, 2, 0, 0, 0, 0, 0, 0, payload, PAYLOAD_BYTES) == 0) {}
 }
 
 /** Fills and publishes the claim of a record that nobody contends for: the `index`-th. */
