@@ -5,6 +5,7 @@ import { registerBench } from "./commands/bench.ts";
 import { registerConfig } from "./commands/config-check.ts";
 import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
+import { registerNuma } from "./commands/numa.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
 import { ExitCode, UsageError } from "./commands/usage-error.ts";
@@ -17,6 +18,7 @@ registerBench(cli);
 registerLog(cli);
 registerDlq(cli);
 registerConfig(cli);
+registerNuma(cli);
 cli.help();
 cli.version("0.1.0");
 

@@ -20,6 +20,7 @@ import { Lanes, readCheckpoints } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { ThreadPlacement } from "./placement.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
 import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
@@ -63,6 +64,7 @@ export class Server {
   #reentry: OnlineReentry | undefined;
   #ingest: WorkerThread | undefined;
   #upkeep: LogUpkeep | undefined;
+  #placement: ThreadPlacement | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -131,12 +133,14 @@ export class Server {
     this.#upkeep = upkeep;
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
+    if (config.numa.enable) this.#placement = new ThreadPlacement(config.numa, this.#logger);
     this.#log = this.#thread("log", "log", log);
     for (const lane of LANE_NAMES) LaneRings.reserve(pipeline, lane);
     const lanes = new Lanes({
       ...{ config, pipeline, start, overrides, recoveries, checkpoints, logger: this.#logger },
       raise: (alert) => this.#alerts?.raise(alert),
       onMessage: (message) => this.#heard(message),
+      onThread: (thread) => this.#placement?.follow(thread),
     });
     this.#lanes = lanes;
     // Consumers gate before the first producer claims: the log's before the lanes', whose handlers publish and whose dead
@@ -149,6 +153,7 @@ export class Server {
     };
     this.#ingest = this.#thread("ingest", "ingest", start);
     const { ports = {} } = await this.#ingest.ready;
+    await this.#placement?.complete();
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
@@ -180,7 +185,8 @@ export class Server {
   stats(): Stats | undefined {
     const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
     if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
-    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
+    const counts = readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
+    return this.#placement === undefined ? counts : { ...counts, placement: this.#placement.stats };
   }
 
   /**
@@ -313,7 +319,7 @@ export class Server {
 
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
     this.#goOnUnlessAbandoned();
-    return new WorkerThread({
+    const thread = new WorkerThread({
       entry,
       name,
       start,
@@ -323,6 +329,8 @@ export class Server {
         this.#options.onCrash(error);
       },
     });
+    this.#placement?.follow(thread);
+    return thread;
   }
 
   #heard(message: WorkerMessage): void {

@@ -5,6 +5,7 @@ import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
+import type { PlacementStats } from "./placement.ts";
 
 /** Which consumer is which in each lane's ring. */
 export interface ConsumerSlots {
@@ -94,6 +95,8 @@ export interface Stats {
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
   /** By lane, and the dead letters'. */
   readonly logs: Readonly<Record<string, LogStats>>;
+  /** Where threads run, with `numa.enable`. */
+  readonly placement?: PlacementStats;
 }
 
 const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => name !== "laneFull");

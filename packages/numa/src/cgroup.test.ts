@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { readTopology } from "./index.ts";
-import { cgroup2, type Files, MachineTree } from "./machine-tree.fixture.ts";
+import { cgroup2, type Files, inMemory, machineFiles } from "./machine-tree.fixture.ts";
 
 const EIGHT = { nodes: [{ cpus: "0-7" }] };
 
 function limits(files: Files) {
-  using tree = new MachineTree(EIGHT, files);
-  const { allowed, quotaCores, notes } = readTopology({ root: tree.root });
+  const reader = inMemory({ ...machineFiles(EIGHT), ...files });
+  const { allowed, quotaCores, notes } = readTopology({ reader });
   return { allowed, quotaCores, notes };
 }
 

@@ -1,8 +1,8 @@
-/** Writes `sys` and `proc` of a described machine into a folder, as a kernel shows them. */
+/** `sys` and `proc` of a described machine, as a kernel shows them: in a folder, or in memory where there are many. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { formatCpuList, type MachineDescription, topologyOf } from "./index.ts";
+import { type FileReader, formatCpuList, type MachineDescription, topologyOf } from "./index.ts";
 
 export type Files = Readonly<Record<string, string>>;
 
@@ -40,7 +40,7 @@ export class MachineTree implements Disposable {
 export const CPU = "sys/devices/system/cpu";
 export const NODE = "sys/devices/system/node";
 
-function machineFiles(machine: MachineDescription): Record<string, string> {
+export function machineFiles(machine: MachineDescription): Record<string, string> {
   const { allowed, caches, cpus, nodes, offline, quotaCores } = topologyOf(machine);
   const files: Record<string, string> = {};
   const online = cpus.map(({ cpu }) => cpu);
@@ -83,5 +83,25 @@ export function cgroup2(group: Files): Record<string, string> {
     "proc/self/cgroup": "0::/\n",
     "proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup ro,nosuid shared:4 - cgroup2 cgroup rw,nsdelegate\n",
     ...Object.fromEntries(Object.entries(group).map(([name, text]) => [`sys/fs/cgroup/${name}`, `${text}\n`])),
+  };
+}
+
+/** These files, with no disk behind them. Roots are `/`. */
+export function inMemory(files: Files): FileReader {
+  const missing = (path: string): never => {
+    throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
+  };
+  const folders = new Map<string, Set<string>>();
+  for (const path of Object.keys(files)) {
+    const parts = path.split("/");
+    for (const depth of parts.keys()) {
+      const folder = `/${parts.slice(0, depth).join("/")}`;
+      const entries = folders.get(folder) ?? new Set();
+      folders.set(folder, entries.add(parts[depth] as string));
+    }
+  }
+  return {
+    read: (path) => files[path.slice(1)] ?? missing(path),
+    list: (path) => [...(folders.get(path) ?? missing(path))],
   };
 }

@@ -38,9 +38,6 @@ export class Seating {
     // Everything is taken up to the quota, and nothing of it on the node that was asked for: the node counts for more.
     const chosen = core ?? this.#cores.find(({ node }) => nodes.includes(node));
     if (chosen === undefined) return;
-    if (request.node === "auto" && chosen.node !== this.#home) {
-      this.warnings.push(`${request.name} is on node ${chosen.node}: node ${this.#home} has no core left`);
-    }
     this.#take(request, chosen, chosen.cpus[0] as number);
   }
 
@@ -82,7 +79,10 @@ export class Seating {
     };
   }
 
-  #take({ name, near, spins }: WorkerRequest, core: Core, cpu: number): void {
+  #take({ name, near, node, spins }: WorkerRequest, core: Core, cpu: number): void {
+    if (node === "auto" && core.node !== this.#home) {
+      this.warnings.push(`${name} is on node ${core.node}: node ${this.#home} has no core left`);
+    }
     const beside = this.#anchor(near, core.node);
     if (beside !== undefined && beside.core !== core) this.#beside.set(name, beside);
     this.#taken.push({ worker: name, core, cpu, spins });

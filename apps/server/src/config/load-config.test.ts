@@ -125,12 +125,12 @@ describe("a file", () => {
     expect(config.ingestion.udp.host).toBe("0.0.0.0");
   });
 
-  test("is warned about where this version takes a value and does nothing with it", () => {
+  test("is warned about where a value is taken and nothing is done with it", () => {
     const { warnings } = load("router: { shards: 4 }\nnuma: { enable: true }\n");
 
     expect(warnings).toEqual([
       expect.stringContaining("this version runs one shard per lane"),
-      expect.stringContaining("this version places no threads"),
+      expect.stringContaining("every node is -1, so no thread is placed"),
     ]);
   });
 });

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
 import { EscError, Source } from "@esc/events";
 import { FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { currentTid } from "@esc/numa";
 import { hostPort } from "../host-port.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
 import type { IngestOrder, WorkerMessage, WorkerStart } from "./messages.ts";
@@ -77,7 +78,7 @@ await startWorker(port, async () => {
       port.close();
     }
   });
-  send({ type: "ready", ports });
+  send({ type: "ready", ports, tid: currentTid() });
 });
 
 function send(message: WorkerMessage): void {
