@@ -127,6 +127,13 @@ export class ThreadPlacement {
     }
   }
 
+  /** Gives the main thread back the CPUs that it had; the others have ended. */
+  async release(): Promise<void> {
+    const main = this.#results.get(MAIN);
+    if (main?.pinned !== true || main.wanted.length === this.#allowed.length) return;
+    await this.#pin(main.tid, this.#allowed);
+  }
+
   get stats(): PlacementStats {
     const { keptFree, memory, seats, unplaced, warnings } = this.plan;
     const workers: Record<string, WorkerPlacement> = {};

@@ -227,6 +227,7 @@ export class Server {
     withdrawHttp(this.#config.storage.path);
     this.#book?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
+    await this.#placement?.release();
     this.#phase = "stopped";
     return lost;
   }
@@ -355,6 +356,7 @@ export class Server {
     await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
+    await this.#placement?.release();
   }
 }
 

@@ -60,6 +60,12 @@ describe("pinning by taskset", () => {
     expect(affinityOf(process.pid)).toEqual(allowed);
   });
 
+  test("of a thread that is there already needs no tool", async () => {
+    await using worker = new Thread("there");
+
+    expect(await pinThread(await worker.tid, allowed, { taskset: "no-such-taskset" })).toMatchObject({ pinned: true });
+  });
+
   test("can be taken back", async () => {
     await using worker = new Thread("back");
     await pinThread(await worker.tid, [last]);
@@ -102,7 +108,7 @@ describe("pinning by taskset", () => {
 
   test("without taskset is a problem that says what to install", async () => {
     await using worker = new Thread("tool-less");
-    const result = await pinThread(await worker.tid, [last], { taskset: "no-such-taskset" });
+    const result = await pinThread(await worker.tid, [8_000], { taskset: "no-such-taskset" });
 
     expect(result).toMatchObject({ pinned: false, affinity: allowed });
     expect(result.problem).toContain("install it (Debian, Alpine: util-linux)");
@@ -111,7 +117,7 @@ describe("pinning by taskset", () => {
   test("without the right is a problem in the tool's words", async () => {
     await using worker = new Thread("right-less");
     using tool = new Tool(`echo "taskset: failed to set pid $4's affinity: Operation not permitted" >&2; exit 1`);
-    const { problem } = await pinThread(await worker.tid, [last], { taskset: tool.path });
+    const { problem } = await pinThread(await worker.tid, [8_000], { taskset: tool.path });
 
     expect(problem).toMatch(/failed: taskset: failed to set pid \d+'s affinity: Operation not permitted$/);
   });

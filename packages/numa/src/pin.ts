@@ -26,7 +26,8 @@ export interface PinResult {
 
 /**
  * Pins a thread of this process to CPUs, and reads back whether it is. Never rejects: without the tool or the right, the
- * thread stays where it was, and `problem` says why. Costs a child process, some ms; the event loop goes on.
+ * thread stays where it was, and `problem` says why. Costs a child process, some ms, unless the thread is there already; the
+ * event loop goes on.
  * @param tid from {@link currentTid} on that thread, or {@link threadsNamed}.
  */
 export async function pinThread(tid: number, cpus: readonly number[], options: PinOptions = {}): Promise<PinResult> {
@@ -34,7 +35,9 @@ export async function pinThread(tid: number, cpus: readonly number[], options: P
   const wanted = [...new Set(cpus)].sort((a, b) => a - b);
   const list = formatCpuList(wanted);
   // Never a thread of somebody else, whose id this has become.
-  if (affinityOf(tid) === undefined) return failed(tid, wanted, `this process has no thread ${tid} (any more)`);
+  const before = affinityOf(tid);
+  if (before === undefined) return failed(tid, wanted, `this process has no thread ${tid} (any more)`);
+  if (formatCpuList(before) === list) return { tid, wanted, affinity: before, pinned: true };
   const trouble = await run(taskset, ["-p", "-c", list, String(tid)], timeoutMs);
   const affinity = affinityOf(tid);
   if (affinity !== undefined && formatCpuList(affinity) === list) return { tid, wanted, affinity, pinned: true };
