@@ -185,6 +185,26 @@ describe("threads on a machine with two nodes", () => {
     await expect.poll(() => pinned).toEqual([[13, [0, 1, 2, 3, 4, 5, 6, 7]]]);
   });
 
+  test.each([
+    ["true", "start the server as: true --preferred=1 -- esc start"],
+    ["no-such-numactl", "there is no no-such-numactl; install it"],
+    ["false", "false --preferred=1 failed"],
+  ])(
+    "have their memory on the planned node only if started under numactl, which is said: %s",
+    async (numactl, text) => {
+      const lines: string[] = [];
+      const logger = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+      const parts = { topology, pin, memoryPolicy: "default", numactl };
+      await new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, logger, parts).complete();
+      const placed = { ...parts, memoryPolicy: "prefer:1" };
+
+      expect(lines.filter((line) => line.includes("memory comes from"))).toEqual([expect.stringContaining(text)]);
+      lines.length = 0;
+      await new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, logger, placed).complete();
+      expect(lines.filter((line) => line.includes("memory comes from"))).toEqual([]);
+    },
+  );
+
   test("give the main thread its CPUs back at the end", async () => {
     const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 0 }, silent, { topology, pin });
     await placement.complete();

@@ -14,6 +14,7 @@ import {
   planPlacement,
   readTopology,
   type Topology,
+  underNumactl,
   type WorkerRequest,
 } from "@esc/numa";
 import type { Logger } from "pino";
@@ -48,10 +49,12 @@ export interface PlacedThread {
   readonly ready: Promise<{ readonly tid?: number | undefined }>;
 }
 
-/** For tests: another machine, another tool. */
+/** For tests: another machine, other tools. */
 export interface PlacementParts {
   readonly topology?: Topology;
   readonly pin?: (tid: number, cpus: readonly number[]) => Promise<PinResult>;
+  readonly memoryPolicy?: string;
+  readonly numactl?: string;
 }
 
 const MAIN = "main";
@@ -79,24 +82,20 @@ export class ThreadPlacement {
   readonly #pin: NonNullable<PlacementParts["pin"]>;
   readonly #results = new Map<string, PinResult>();
   readonly #pending = new Set<Promise<void>>();
-  readonly #memoryFound = currentMemoryPolicy() ?? "";
+  readonly #memoryFound: string;
+  readonly #numactl: string;
   #complete = false;
 
-  constructor(
-    numa: Config["numa"],
-    logger: Logger,
-    { topology = readTopology(), pin = pinThread }: PlacementParts = {},
-  ) {
+  constructor(numa: Config["numa"], logger: Logger, parts: PlacementParts = {}) {
+    const { topology = readTopology(), pin = pinThread } = parts;
+    this.#memoryFound = parts.memoryPolicy ?? currentMemoryPolicy() ?? "";
+    this.#numactl = parts.numactl ?? "numactl";
     this.plan = planPlacement(topology, workerRequests(numa));
     this.#logger = logger;
     this.#allowed = topology.allowed;
     this.#pin = pin;
     for (const note of topology.notes) logger.warn(`numa: ${note}`);
     for (const warning of this.plan.warnings) logger.warn(`numa: ${warning}`);
-    if (this.plan.memory !== undefined && this.#memoryFound === "default") {
-      const options = numactlArguments({ memory: this.plan.memory }).join(" ");
-      logger.warn(`numa: memory is not placed. Start the server under it: numactl ${options} -- esc start …`);
-    }
   }
 
   /** Pins a thread once it is ready; also one that was started for one that died. */
@@ -125,6 +124,7 @@ export class ThreadPlacement {
     for (const [problem, of] of Map.groupBy(failed, ([, result]) => result.problem ?? "")) {
       this.#logger.warn(`numa: not placed: ${of.map(([name]) => name).join(", ")}; ${problem}`);
     }
+    await this.#checkMemory();
   }
 
   /** Gives the main thread back the CPUs that it had; the others have ended. */
@@ -143,6 +143,17 @@ export class ThreadPlacement {
     for (const { worker } of unplaced) workers[worker] = { cpus: "any", verified: false };
     const planned = memory === undefined ? "" : numactlArguments({ memory }).join(" ");
     return { workers, keptFree: formatCpuList(keptFree), memory: { planned, found: this.#memoryFound }, warnings };
+  }
+
+  /** A memory policy is a process's from its start on: all there is to do now is to say how to start it. */
+  async #checkMemory(): Promise<void> {
+    const { memory } = this.plan;
+    // Who started it under a policy of their own knows why; and a kernel without NUMA says none.
+    if (memory === undefined || this.#memoryFound !== "default") return;
+    const start = { command: "esc", args: ["start", "…"] };
+    const { args, command, problem } = await underNumactl(start, { memory }, this.#numactl);
+    const advice = problem ?? `start the server as: ${[command, ...args].join(" ")}`;
+    this.#logger.warn(`numa: memory comes from wherever it is touched first, not as planned; ${advice}`);
   }
 
   #found(worker: string): Pick<WorkerPlacement, "tid" | "affinity" | "verified" | "problem"> {
