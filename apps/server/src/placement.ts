@@ -85,6 +85,7 @@ export class ThreadPlacement {
   readonly #memoryFound: string;
   readonly #numactl: string;
   #complete = false;
+  #released = false;
 
   constructor(numa: Config["numa"], logger: Logger, parts: PlacementParts = {}) {
     const { topology = readTopology(), pin = pinThread } = parts;
@@ -129,6 +130,7 @@ export class ThreadPlacement {
 
   /** Gives the main thread back the CPUs that it had; the others have ended. */
   async release(): Promise<void> {
+    this.#released = true;
     const main = this.#results.get(MAIN);
     if (main?.pinned !== true || main.wanted.length === this.#allowed.length) return;
     await this.#pin(main.tid, this.#allowed);
@@ -168,6 +170,8 @@ export class ThreadPlacement {
   }
 
   async #place(worker: string, tid: number | undefined): Promise<void> {
+    // A start that was abandoned may still be on its way here.
+    if (this.#released) return;
     const seat = this.plan.seats.find((each) => each.worker === worker);
     if (seat === undefined) {
       // A thread begins with the affinity of who made it: one that is left alone must not stay where main is.

@@ -42,8 +42,11 @@ describe("a thread's id", () => {
     await using one = new Thread("lane.transactional");
     await using other = new Thread("log");
 
-    expect(threadsNamed("lane.transactional")).toEqual([{ tid: await one.tid, name: "lane.transactio" }]);
-    expect(threadsNamed("log")).toEqual([{ tid: await other.tid, name: "log" }]);
+    // A thread has its name once it runs.
+    const [first, second] = [await one.tid, await other.tid];
+
+    expect(threadsNamed("lane.transactional")).toEqual([{ tid: first, name: "lane.transactio" }]);
+    expect(threadsNamed("log")).toEqual([{ tid: second, name: "log" }]);
     expect(threadsNamed("nobody")).toEqual([]);
   });
 });

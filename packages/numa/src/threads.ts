@@ -37,7 +37,7 @@ export function threads(): Thread[] {
   }
 }
 
-/** The threads that a worker of this name may be: a worker's `name` is its thread's, as far as the kernel keeps it. */
+/** The threads that a worker of this name may be: its `name` is its thread's once it runs, as far as the kernel keeps it. */
 export function threadsNamed(name: string): Thread[] {
   const kept = Buffer.from(name).subarray(0, COMM_BYTES).toString();
   return threads().filter((thread) => thread.name === kept);
