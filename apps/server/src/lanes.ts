@@ -25,6 +25,8 @@ export interface LanesOptions {
   readonly raise: (alert: Alert) => void;
   /** Every message of a lane's thread that is no answer. */
   readonly onMessage: (message: WorkerMessage) => void;
+  /** Every thread that is started, before it is ready. */
+  readonly onThread: (thread: WorkerThread) => void;
 }
 
 /** Where the lanes' processors go on. Before the pipeline is made. */
@@ -119,7 +121,7 @@ export class Lanes {
   }
 
   async #thread(lane: LaneName, deathOf: string | undefined, onCrash: (error: Error) => void): Promise<WorkerThread> {
-    const { checkpoints, config, onMessage, overrides, recoveries, start } = this.#options;
+    const { checkpoints, config, onMessage, onThread, overrides, recoveries, start } = this.#options;
     const laneStart: LaneStart = {
       ...{ ...start, lane, overrides },
       to: (recoveries[lane] as Recovery).nextSequence,
@@ -127,7 +129,7 @@ export class Lanes {
       checkpoint: deathOf === undefined ? checkpoints[lane] : await this.#latest(lane),
       deathOf: deathOf ?? "",
     };
-    return new WorkerThread({
+    const thread = new WorkerThread({
       entry: "lane",
       name: `lane.${lane}`,
       start: laneStart,
@@ -138,6 +140,8 @@ export class Lanes {
       },
       onCrash: (_, error) => onCrash(error),
     });
+    onThread(thread);
+    return thread;
   }
 
   /** What a thread that takes over needs of the checkpoint: its windows. Everything else is in shared memory. */

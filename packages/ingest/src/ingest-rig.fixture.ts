@@ -15,6 +15,7 @@ import {
   LaneGate,
   PartialFrames,
 } from "./index.ts";
+import { openClaim } from "./open-claim.fixture.ts";
 
 /** A record as the tests look at it. */
 export interface SeenRecord {
@@ -34,18 +35,6 @@ export interface RigOptions {
   readonly partialFrameBytes?: number;
   /** By lane: what the scans stamp. */
   readonly stamps?: Readonly<Record<LaneName, StampRingOptions>>;
-}
-
-/** A thread's number that no thread has. */
-const OTHER_THREAD = 77;
-
-/** What a ring has within: what a thread does in the middle of a scan. */
-interface ClaimingRing {
-  readonly address: number;
-  readonly kernel: {
-    addProducer(ring: number, thread: number, most: number): number;
-    claimRecords(ring: number, producer: number, count: number, length: number): number;
-  };
 }
 
 export class IngestRig {
@@ -107,12 +96,7 @@ export class IngestRig {
 
   /** Takes bytes in a lane, as another thread's scan does that isn't done yet. @returns ends it, as a tombstone. */
   openClaim(lane: LaneName): () => void {
-    const { address, kernel } = this.rings[lane] as unknown as ClaimingRing;
-    const slot = kernel.addProducer(address, OTHER_THREAD, 16);
-    if (kernel.claimRecords(address, slot, 1, 64) === 0) throw new Error(`${lane} is full`);
-    return () => {
-      if (this.rings[lane].reclaim(OTHER_THREAD).closedClaims !== 1) throw new Error("there was no claim to close");
-    };
+    return openClaim(this.rings[lane]);
   }
 
   /** What a lane holds, taken out of it. */

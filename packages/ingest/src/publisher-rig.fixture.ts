@@ -3,6 +3,7 @@ import { Arena } from "@esc/arena";
 import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, decodeMetadata, LANE_NAMES, type LaneName, RecordFlag, RecordOffset } from "@esc/events";
 import { RecordRing, type RingConsumer } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { acceptedCounter, endedCounter, Publisher, type PublisherHandle, PublisherPlaces } from "./index.ts";
 
 /** A record as the tests look at it. */
@@ -62,8 +63,8 @@ export class PublisherRig {
     const bytes = Buffer.from(this.arena.memory.buffer);
     const seen: PublishedRecord[] = [];
     while (consumer.next(1 << 20) > 0) {
-      const end = consumer.runAddress + consumer.runBytes;
-      for (let at = consumer.runAddress; at < end; at += (bytes.readUInt32LE(at) + 7) & ~7)
+      const end = runAddress(consumer) + consumer.runBytes;
+      for (let at = runAddress(consumer); at < end; at += (bytes.readUInt32LE(at) + 7) & ~7)
         seen.push(record(bytes, at));
       consumer.release(consumer.runEnd, consumer.runRecords);
     }

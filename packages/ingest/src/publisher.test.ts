@@ -3,6 +3,7 @@ import { BlockingWaitStrategy } from "@esc/queues";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { acceptedCounter, droppedCounter, endedCounter, MAX_PENDING_TICKETS, Publisher } from "./index.ts";
+import { openClaim } from "./open-claim.fixture.ts";
 import { PublisherRig } from "./publisher-rig.fixture.ts";
 
 const waiting = new BlockingWaitStrategy();
@@ -80,6 +81,24 @@ describe("one event", () => {
     using publisher = rig.publisher();
     while (publisher.publish({ topic: "t", payload: Buffer.alloc(1_000), priority: "HIGH" }) === "accepted");
     expect(rig.rings.realtime.skipTarget).toBeGreaterThan(0);
+  });
+
+  test("that has to wait for another thread's claim stays, and asks nobody to skip: there is space", () => {
+    const rig = new PublisherRig({ capacityBytes: 32_768 });
+    using publisher = rig.publisher();
+    const event = { topic: "t", payload: Buffer.alloc(1_000), priority: "HIGH" } as const;
+    for (let i = 0; i < 26; i++) publisher.publish(event);
+    const close = openClaim(rig.rings.realtime);
+    // Its claim is done, but not its turn.
+    expect(publisher.publish(event)).toBe("accepted");
+    expect(publisher.publish(event)).toBe("full");
+    expect(publisher.ready()).toBe(false);
+    expect(rig.rings.realtime.skipTarget).toBe(0);
+    close();
+    expect(publisher.ready()).toBe(true);
+    expect(publisher.publish(event)).toBe("accepted");
+    expect(rig.take("realtime").filter(({ tombstone }) => !tombstone)).toHaveLength(28);
+    expect(rig.accepted("realtime")).toBe(28);
   });
 
   test.each([
@@ -244,7 +263,7 @@ describe("a publisher", () => {
       const { buffer } = rig.arena.memory;
       // As the kernel leaves them there (`assembly/scan.ts`): 5 records, by which the count becomes 7.
       new BigUint64Array(buffer, context + 40, 3)[2] = 7n;
-      new Uint32Array(buffer, context + 128 + 2 * 64 + 16, 1)[0] = 5;
+      new Uint32Array(buffer, context + 192 + 2 * 64 + 16, 1)[0] = 5;
       counters.add(acceptedCounter("batch"), 7);
       rig.places.giveUp(99, closed);
       expect(rig.places.value(endedCounter("batch"))).toBe(closed.length > 0 ? 5 : 0);

@@ -182,6 +182,11 @@ function frozen<Value>(value: Value): Value {
 function warningsOf({ router, numa }: Config): string[] {
   const warnings: string[] = [];
   if (router.shards > 1) warnings.push(`router.shards is ${router.shards}, but this version runs one shard per lane`);
-  if (numa.enable) warnings.push("numa.enable is true, but this version places no threads");
+  const { dispatcher_node: dispatcher, realtime_proc_node: realtime, transactional_proc_node: transactional } = numa;
+  if (numa.enable && [dispatcher, realtime, transactional].every((node) => node === -1)) {
+    warnings.push(
+      "numa.enable is true, but every node is -1, so no thread is placed: set one to its number, or to auto",
+    );
+  }
   return warnings;
 }
