@@ -107,6 +107,27 @@ test("a thread that is ended while it publishes gives its place back, and what w
   await server.stop();
 });
 
+test("48 publishers have a place in every lane beside two ingest threads; their events are in no latency", async () => {
+  const env = { ESC_INGESTION_IN_PROCESS_MAX_PUBLISHERS: "48", ESC_INGESTION_WORKERS: "2" };
+  const server = await started(temporaryDirectory(), env);
+  const publishers = Array.from({ length: 48 }, () => Publisher.attach(server.publisherHandle()));
+  expect(() => Publisher.attach(server.publisherHandle())).toThrow(expect.objectContaining({ code: "ESC_PUBLISHERS" }));
+  for (const publisher of publishers) {
+    for (const priority of ["HIGH", "MEDIUM", "BATCH"] as const) {
+      expect(publisher.publish({ topic: "t", payload: "x", priority })).toBe("accepted");
+    }
+  }
+  await until(() => stats(server).processed === 3 * 48);
+  const { latency, lanes, published } = stats(server);
+  expect(published).toBe(3 * 48);
+  for (const lane of ["realtime", "transactional", "batch"] as const) {
+    expect([lanes[lane].accepted, latency.queued[lane].count, latency.durable[lane].count]).toEqual([48, 0, 0]);
+  }
+  expect(latency.unmeasured).toBe(0);
+  for (const publisher of publishers) publisher.close();
+  await server.stop();
+});
+
 test("topics.conf and full lanes hold for publishers as for the wire, and a stopping server takes nothing", async () => {
   const dir = temporaryDirectory();
   writeFileSync(join(dir, "topics.conf"), "alerts.>:CRITICAL\n");
