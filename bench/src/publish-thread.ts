@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { Arena } from "@esc/arena";
 import { Publisher, type PublisherHandle } from "@esc/ingest";
 import { BusySpinWaitStrategy, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { RingBuffer } from "ringbuf.js";
 import { idle, type Outcome, type Role, serveRuns } from "../peers/js/pinned-threads.ts";
 
@@ -126,7 +127,7 @@ function laneTaker(run: PublishRun, clock: () => number): Take {
       if (records === 0) Atomics.pause();
       else {
         if (samples !== undefined) {
-          samples[taken] = clock() - view.getFloat64(consumer.runAddress + PAYLOAD_AT, true);
+          samples[taken] = clock() - view.getFloat64(runAddress(consumer) + PAYLOAD_AT, true);
         }
         consumer.release(consumer.runEnd, records);
         taken += records;

@@ -7,7 +7,13 @@ import { Arena, type ArenaHandle } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
 import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
-import { INGEST_COUNTERS, InputArea, PublisherPlaces, type PublisherPlacesOptions, SharedConnections } from "@esc/ingest";
+import {
+  INGEST_COUNTERS,
+  InputArea,
+  PublisherPlaces,
+  type PublisherPlacesOptions,
+  SharedConnections,
+} from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
 import {
   BuiltInState,

@@ -171,10 +171,13 @@ describe("the explorer finds the bug", () => {
 
   test.each([
     ["a new place isn't counted among those that were taken", ring("    raiseTaken(ring, <i32>i + 1);\n", "")],
-    ["of two that join, the lower place is counted last", ring(
-      "const before = atomic.cmpxchg<i32>(ring + TAKEN, seen, taken);\n    if (before == seen) return;\n    seen = before;",
-      "atomic.store<i32>(ring + TAKEN, taken);\n    return;",
-    )],
+    [
+      "of two that join, the lower place is counted last",
+      ring(
+        "const before = atomic.cmpxchg<i32>(ring + TAKEN, seen, taken);\n    if (before == seen) return;\n    seen = before;",
+        "atomic.store<i32>(ring + TAKEN, taken);\n    return;",
+      ),
+    ],
   ])("%s", async (_, plant) => {
     await expect(explore(twoJoiners(plant))).rejects.toThrow(/never published/);
   });
