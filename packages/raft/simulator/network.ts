@@ -13,6 +13,8 @@ export class Network {
   readonly #lost: (message: Message) => void;
   dropRate = 0;
   doubleRate = 0;
+  /** Of appends, beside the rest: leaders come easily then, and get little done. */
+  appendDropRate = 0;
 
   /** @param lost is told of each message that was lost. */
   constructor(random: Random, lost: (message: Message) => void) {
@@ -25,7 +27,8 @@ export class Network {
   }
 
   send(message: Message): void {
-    if (this.#random.chance(this.dropRate) || this.#flying.length >= CAPACITY) {
+    const rate = message.type === "append" ? Math.max(this.appendDropRate, this.dropRate) : this.dropRate;
+    if (this.#random.chance(rate) || this.#flying.length >= CAPACITY) {
       this.#lost(message);
       return;
     }
@@ -50,6 +53,7 @@ export class Network {
 
   heal(): void {
     this.#side.clear();
+    this.appendDropRate = 0;
     this.dropRate = 0;
     this.doubleRate = 0;
   }

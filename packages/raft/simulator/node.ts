@@ -14,6 +14,8 @@ import type { Referee } from "./referee.ts";
 export interface DriverBugs {
   /** Sends what promises durability before anything is synced. */
   readonly sendsBeforeSync?: boolean;
+  /** Takes term and vote for something that can be made out again, and doesn't write them. */
+  readonly forgetsHardState?: boolean;
   /** Serves reads from its own state at once. */
   readonly readsLocally?: boolean;
 }
@@ -160,7 +162,7 @@ export class SimulatedNode {
   }
 
   #write(hardState: HardState | undefined, entries: readonly Entry[], snapshot: Snapshot | undefined): void {
-    this.disk.write(hardState, entries, snapshot);
+    this.disk.write(this.#bugs.forgetsHardState ? undefined : hardState, entries, snapshot);
     if (snapshot === undefined) return;
     this.machine.restore(snapshot.data);
     this.machine.applied = snapshot.index;
@@ -184,7 +186,8 @@ export class SimulatedNode {
       }
       this.#referee.sawState(this.id, this.machine);
       this.#events.applied(this, entry, effective);
-      if (entry.index % this.#snapshotEvery === 0 && this.#confState !== undefined) this.#keepSnapshot(entry);
+      // After a change of members at any rate: a new one can't use a snapshot that doesn't name it.
+      if (entry.index % this.#snapshotEvery === 0 || change !== undefined) this.#keepSnapshot(entry);
     }
   }
 

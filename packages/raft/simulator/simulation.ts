@@ -8,6 +8,7 @@ import { NO_DATA } from "../src/entry.ts";
 import { InvariantBroken } from "../src/errors.ts";
 import type { Message } from "../src/message.ts";
 import type { RaftState } from "../src/raft/state.ts";
+import type { RaftOptions } from "../src/options.ts";
 import { Clients } from "./clients.ts";
 import { Network } from "./network.ts";
 import { type DriverBugs, SimulatedNode } from "./node.ts";
@@ -21,7 +22,14 @@ export interface SimulationOptions {
   /** Mistakes of the driver, or of the core by changing what it calls, to be found. */
   readonly bugs?: DriverBugs;
   readonly plant?: (core: RaftCore) => void;
+  /** What goes wrong most; the seed says unless given. */
+  readonly mood?: Mood;
+  /** Settings of every node; the seed says unless given. */
+  readonly settings?: Partial<Omit<RaftOptions, "id" | "storage" | "random" | "applied">>;
 }
+
+/** What goes wrong most: anything, leaders, or who is a member. */
+export type Mood = "anything" | "elections" | "members";
 
 export interface SimulationResult {
   readonly leaders: number;
@@ -46,9 +54,13 @@ class Simulation {
   readonly #nodes: SimulatedNode[] = [];
   readonly #clients: Clients;
   readonly #terms = new Set<number>();
+  /** How often what happens: seeds differ in what is slow and how much goes wrong. */
+  #weights: Weights;
+  readonly #mood: Mood;
   #now = 0;
   #crashes = 0;
-  #crashRate = 0.001;
+  /** At each step of a Ready. */
+  #crashRate: number;
   #commits = 0;
 
   constructor(options: SimulationOptions) {
@@ -57,10 +69,14 @@ class Simulation {
     this.#random = random;
     this.#clients = new Clients(random);
     this.#network = new Network(random, (lost) => this.#lost(lost));
+    this.#weights = weightsOf(random);
+    this.#crashRate = random.pick([0.0005, 0.002, 0.01]) ?? 0;
+    const mood = random.pick<Mood>(["anything", "elections", "members"]) ?? "anything";
+    this.#mood = options.mood ?? mood;
     const preVote = random.chance(0.5);
     const checkQuorum = random.chance(0.5);
     const forwardProposals = random.chance(0.3);
-    const shared = { preVote, checkQuorum, forwardProposals, stepDownOnRemoval: random.chance(0.7) };
+    const shared = { preVote, checkQuorum, forwardProposals };
     const world = {
       random,
       referee: this.#referee,
@@ -86,7 +102,7 @@ class Simulation {
         maxApplyingBytes: random.pick([1, 200, 1 << 20]) ?? 1,
         maxUncommittedBytes: random.pick([200, 1 << 20]) ?? 1,
       };
-      const node = new SimulatedNode(id, { ...shared, ...limits }, world);
+      const node = new SimulatedNode(id, { ...shared, ...limits, ...options.settings }, world);
       if (FIRST_VOTERS.includes(id)) node.bootstrap(FIRST_SNAPSHOT);
       this.#nodes.push(node);
       node.start();
@@ -109,14 +125,20 @@ class Simulation {
   #step(faults: boolean): void {
     const random = this.#random;
     this.#now++;
-    const dice = random.next();
-    if (dice < 0.42) this.#deliver();
-    else if (dice < 0.68) this.#some().processReady(this.#crashRate);
-    else if (dice < 0.76) this.#some().processAppend(this.#crashRate);
-    else if (dice < 0.84) this.#some().processApply();
-    else if (dice < 0.9) this.#some().core?.tick();
-    else if (dice < 0.994) this.#clients.begin(this.#someone(), this.#now);
+    const weights = this.#weights;
+    let dice = random.next() * weights.total;
+    const falls = (weight: number) => {
+      dice -= weight;
+      return dice < 0;
+    };
+    if (falls(weights.deliver)) this.#deliver();
+    else if (falls(weights.ready)) this.#some().processReady(this.#crashRate);
+    else if (falls(weights.append)) this.#some().processAppend(this.#crashRate);
+    else if (falls(weights.apply)) this.#some().processApply();
+    else if (falls(weights.tick)) this.#some().core?.tick();
+    else if (falls(weights.client)) this.#clients.begin(this.#someone(), this.#now);
     else if (faults) this.#fault();
+    if (faults && random.chance(0.003)) this.#restart();
     if (this.#now % 50 === 0) this.#clients.giveUp(this.#now);
     if (this.#now % 97 === 0) this.#referee.compareLogs(this.#running());
     this.#watch();
@@ -146,9 +168,11 @@ class Simulation {
     const node = this.#some();
     const { core } = node;
     const dice = random.next();
-    if (dice < 0.15) this.#crash(node);
+    if (this.#mood === "elections" && random.chance(0.8)) this.#unseat();
+    else if (this.#mood === "members" && random.chance(0.5)) this.#changeMembers(this.#someone().core);
+    else if (dice < 0.15) this.#crash(node);
     else if (dice < 0.45) this.#restart();
-    else if (dice < 0.53) this.#network.partition(this.#nodes.map(({ id }) => id).filter(() => random.chance(0.4)));
+    else if (dice < 0.55) this.#network.partition(this.#nodes.map(({ id }) => id).filter(() => random.chance(0.4)));
     else if (dice < 0.7) this.#network.heal();
     else if (dice < 0.75) this.#network.dropRate = random.next() * 0.3;
     else if (dice < 0.78) this.#network.doubleRate = random.next() * 0.2;
@@ -156,6 +180,20 @@ class Simulation {
     else if (dice < 0.88) core?.transferLeadership(1 + random.below(NODES));
     else if (dice < 0.9) core?.forgetLeader();
     else this.#changeMembers(core);
+  }
+
+  /** Something that makes for another leader, or lets the last one come back. */
+  #unseat(): void {
+    const random = this.#random;
+    const leaders = this.#nodes.filter(({ core }) => core?.state.role === "leader");
+    const leader = random.pick(leaders);
+    const dice = random.next();
+    if (dice < 0.25 && leader !== undefined) this.#crash(leader);
+    else if (dice < 0.5) this.#restart();
+    else if (dice < 0.65) this.#network.partition(leaders.map(({ id }) => id));
+    else if (dice < 0.75) this.#network.heal();
+    else if (dice < 0.85) this.#network.appendDropRate = random.pick([0.5, 0.8, 0.9]) ?? 0;
+    else this.#some().core?.campaign();
   }
 
   #changeMembers(core: RaftCore | undefined): void {
@@ -185,6 +223,7 @@ class Simulation {
   #recover(): void {
     this.#network.heal();
     this.#crashRate = 0;
+    this.#weights = CALM;
     for (const node of this.#nodes) {
       if (node.core === undefined) node.start();
     }
@@ -219,6 +258,27 @@ class Simulation {
     return this.#nodes[this.#random.below(NODES)] as SimulatedNode;
   }
 }
+
+interface Weights {
+  readonly deliver: number;
+  readonly ready: number;
+  readonly append: number;
+  readonly apply: number;
+  readonly tick: number;
+  readonly client: number;
+  readonly fault: number;
+  readonly total: number;
+}
+
+function weightsOf(random: Random): Weights {
+  const append = random.pick([2, 8, 8]) ?? 8;
+  const apply = random.pick([3, 8, 8]) ?? 8;
+  const tick = random.pick([6, 12, 20]) ?? 6;
+  const fault = random.pick([0.5, 1, 2]) ?? 1;
+  return { ...CALM, append, apply, tick, fault, total: 75 + append + apply + tick + fault };
+}
+
+const CALM: Weights = { deliver: 40, ready: 26, append: 8, apply: 8, tick: 6, client: 9, fault: 0, total: 97 };
 
 type SimulatedNodeEvents = import("./node.ts").NodeEvents;
 

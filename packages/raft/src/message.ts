@@ -92,6 +92,11 @@ export const EMPTY_CONF_STATE: ConfState = {
 export const EMPTY_HARD_STATE: HardState = { term: 0, vote: NONE, commit: 0 };
 export const EMPTY_SNAPSHOT: Snapshot = { index: 0, term: 0, confState: EMPTY_CONF_STATE, data: NO_DATA };
 
+/** Whether a node is in there. Who is to become a learner is a voter of the old half until then. */
+export function isMember({ voters, votersOutgoing, learners }: ConfState, id: number): boolean {
+  return voters.includes(id) || votersOutgoing.includes(id) || learners.includes(id);
+}
+
 /** Builds a message; what isn't given is 0, false or empty. */
 export function message(type: MessageType, to: number, fields: Partial<Message> = {}): Message {
   return {

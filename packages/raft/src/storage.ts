@@ -25,7 +25,10 @@ export interface RaftStorage {
    * have been compacted away in the meantime.
    */
   entries(from: number, to: number, maxBytes: number): readonly Entry[] | undefined;
-  /** The newest snapshot, or undefined while none is at hand: the core asks again later. */
+  /**
+   * The newest snapshot, or undefined while none is at hand: the core asks again later. A new member can only use one that names it
+   * in its `confState`, so take one soon after each change of members, or here as of what is applied.
+   */
   snapshot(): Snapshot | undefined;
 }
 

@@ -1,7 +1,7 @@
 /** Committed changes of members take effect here, and so do those that come inside a snapshot. */
 import { type ConfChange, LEAVE_JOINT, encodeConfChange } from "../conf-change.ts";
 import { changeMembers, type Membership, restoreMembers } from "../membership.ts";
-import { type ConfState, NONE, type Snapshot } from "../message.ts";
+import { type ConfState, isMember, NONE, type Snapshot } from "../message.ts";
 import { proposeAsLeader } from "./proposals.ts";
 import { answerConfirmed } from "./reads.ts";
 import { broadcastAppend, commitByQuorum, sendAppend } from "./replication.ts";
@@ -16,8 +16,7 @@ export function applyConfChange(raft: RaftState, change: ConfChange): ConfState 
 export function restoreSnapshot(raft: RaftState, snapshot: Snapshot): boolean {
   const { index, term, confState } = snapshot;
   if (index <= raft.log.committed || raft.role !== "follower") return false;
-  const { voters, votersOutgoing, learners } = confState;
-  if (![voters, votersOutgoing, learners].some((ids) => ids.includes(raft.id))) return false;
+  if (!isMember(confState, raft.id)) return false;
   if (raft.log.hasEntry(index, term)) {
     // All of it is here already; that it is committed is the news.
     raft.log.commitTo(index);

@@ -1,7 +1,7 @@
 /** A leader's way to its followers: appends, snapshots, heartbeats, and what their answers add up to. */
 import { type Entry, type EntryType, payloadBytesOf } from "../entry.ts";
 import { NO_TERM } from "../log.ts";
-import { message } from "../message.ts";
+import { isMember, message } from "../message.ts";
 import type { Progress } from "../progress.ts";
 import { servePostponedReads } from "./reads.ts";
 import type { RaftState } from "./state.ts";
@@ -65,6 +65,8 @@ function sendSnapshot(raft: RaftState, to: number, progress: Progress): boolean 
   if (!progress.recentActive) return false;
   const snapshot = raft.log.snapshot();
   if (snapshot === undefined || snapshot.index === 0) return false;
+  // A node takes no snapshot that it isn't a member in; storage has to make one of a later state first.
+  if (!isMember(snapshot.confState, to)) return false;
   progress.becomeSnapshot(snapshot.index);
   raft.send(message("snapshot", to, { snapshot }));
   return true;
