@@ -42,7 +42,7 @@ export function answerVote(raft: RaftState, request: Message): void {
     (pre && request.term > raft.term);
   const type = pre ? "preVoteResponse" : "voteResponse";
   if (!free || !raft.log.isUpToDate(request.logTerm, request.index)) {
-    raft.sendVote(message(type, request.from, { term: raft.term, reject: true }));
+    raft.sendVote(message(type, request.from, { term: raft.term, reject: true, ...whatIsCommitted(raft) }));
     return;
   }
   // The term of the request, which of a pre-vote is not ours: the candidate has to see which of its questions this answers.
@@ -50,6 +50,22 @@ export function answerVote(raft: RaftState, request: Message): void {
   if (pre) return;
   raft.electionElapsed = 0;
   raft.vote = request.from;
+}
+
+/**
+ * A leader that removed itself may be the only one who knows that the change is committed. Its log may be longer than any other, so
+ * it votes for nobody, and in the old configuration, which the others still go by, they may not do without its vote. So one that
+ * isn't a voter says with its refusal what is committed. (Others need not: they can be elected themselves.)
+ */
+function whatIsCommitted(raft: RaftState): Partial<Message> {
+  if (raft.tracker.isVoter(raft.id)) return {};
+  const { committed } = raft.log;
+  return { commit: committed, logTerm: raft.log.term(committed) };
+}
+
+/** Takes in what a refusal says is committed: if our log has that very entry, all before it is committed, too. */
+export function learnCommit(raft: RaftState, { reject, commit, logTerm }: Message): void {
+  if (reject && commit > 0 && raft.log.hasEntry(commit, logTerm)) raft.log.commitTo(commit);
 }
 
 /** Counts an answer, and acts when the count is decided. */

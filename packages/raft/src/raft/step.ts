@@ -2,7 +2,7 @@
 import { bytesOf, payloadBytesOf } from "../entry.ts";
 import type { ReadDropped } from "../errors.ts";
 import { type Message, type MessageType, message, NONE } from "../message.ts";
-import { answerVote } from "./election.ts";
+import { answerVote, learnCommit } from "./election.ts";
 import { stepCandidate, stepFollower } from "./follower.ts";
 import { stepLeader } from "./leader.ts";
 import { appliedTo } from "./membership-change.ts";
@@ -17,6 +17,7 @@ export function step(raft: RaftState, received: Message): Refusal | ReadDropped 
     meetLowerTerm(raft, received);
     return undefined;
   }
+  if (received.type === "voteResponse" || received.type === "preVoteResponse") learnCommit(raft, received);
   switch (received.type) {
     case "storageAppendResponse":
       if (received.index > 0) raft.log.unstable.stableTo(received.index, received.logTerm);
