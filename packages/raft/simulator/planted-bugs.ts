@@ -19,6 +19,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   { what: "a read from a leader's own state", bugs: { readsLocally: true } },
   {
     what: "a read that is confirmed without a quorum",
+    firstSeed: 1,
     plant: ({ state }) => {
       state.reads.acked = () => Number.POSITIVE_INFINITY;
     },
@@ -92,6 +93,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     what: "a write that is taken as durable for entries that replaced it meanwhile",
+    firstSeed: 100,
     course: { mood: "elections", settings: { asyncStorageWrites: true, preVote: false, checkQuorum: false } },
     plant: ({ state: { log } }) => {
       const stableTo = log.unstable.stableTo.bind(log.unstable);

@@ -35,8 +35,9 @@ export function answerConfirmed(raft: RaftState): void {
 
 function begin(raft: RaftState, request: Message): void {
   const { committed } = raft.log;
-  // After a hand-over a new leader may be elected inside the lease, so the lease proves nothing.
-  if (raft.options.readMode === "lease" && !raft.handedOver) {
+  // The lease is what followers promised by answering since the last check, which is less than an election timeout ago. After a
+  // hand-over a new leader may be elected inside of it, so then it proves nothing.
+  if (raft.options.readMode === "lease" && !raft.handedOver && raft.tracker.quorumActive()) {
     answer(raft, request, committed);
     return;
   }

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "vitest";
+import { RaftCore } from "./core.ts";
+import { NO_DATA } from "./entry.ts";
+import { bytes, Group } from "./group.fixture.ts";
+import { message } from "./message.ts";
+import { MemoryStorage } from "./storage.ts";
+
+const code = (text: string) => expect.objectContaining({ code: text });
+const leaderOf = (group: Group) => group.members.filter(({ core }) => core.status().role === "leader").map(({ id }) => id);
+
+describe("a proposal", () => {
+  test("is applied by every member in the same order", () => {
+    const group = new Group([1, 2, 3]);
+    const leader = group.elect(1);
+    expect(leader.core.propose(bytes("a"), bytes("b"))).toBeUndefined();
+    group.settle();
+    expect(group.members.map(({ applied }) => applied)).toEqual([["a", "b"], ["a", "b"], ["a", "b"]]);
+  });
+
+  test("is refused by a follower, which names the leader, and by one that knows of none", () => {
+    const group = new Group([1, 2, 3]);
+    expect(group.member(2).core.propose(bytes("a"))).toMatchObject({ code: "ESC_RAFT_NOT_LEADER", leader: 0 });
+    group.elect(1);
+    expect(group.member(2).core.propose(bytes("a"))).toMatchObject({ code: "ESC_RAFT_NOT_LEADER", leader: 1 });
+  });
+
+  test("is passed on by a follower where that is asked for", () => {
+    const group = new Group([1, 2, 3], { forwardProposals: true });
+    group.elect(1);
+    expect(group.member(2).core.propose(bytes("a"))).toBeUndefined();
+    group.settle();
+    expect(group.member(3).applied).toEqual(["a"]);
+  });
+
+  test("is dropped while too many bytes wait for their commit, and taken again after it", () => {
+    const group = new Group([1, 2, 3], { maxUncommittedBytes: 4 });
+    const leader = group.elect(1);
+    expect(leader.core.propose(bytes("larger than the limit"))).toBeUndefined();
+    const dropped = leader.core.propose(bytes("b"));
+    expect(dropped).toMatchObject({ code: "ESC_RAFT_PROPOSAL_DROPPED", reason: "uncommitted" });
+    group.settle();
+    expect(leader.core.propose(bytes("b"))).toBeUndefined();
+  });
+
+  test("is dropped while leadership is handed over", () => {
+    const group = new Group([1, 2, 3]);
+    const leader = group.elect(1);
+    leader.core.transferLeadership(2);
+    expect(leader.core.propose(bytes("a"))).toMatchObject({ reason: "transfer" });
+    group.settle();
+    expect(leaderOf(group)).toEqual([2]);
+  });
+});
+
+describe("a read", () => {
+  test("at a follower names an index that covers what was committed before it", () => {
+    const group = new Group([1, 2, 3]);
+    group.elect(1).core.propose(bytes("a"));
+    group.settle();
+    expect(group.member(3).core.readIndex(77)).toBeUndefined();
+    group.settle();
+    expect(group.member(3).reads).toEqual([{ context: 77, index: group.member(1).core.status().hardState.commit }]);
+  });
+
+  test("is not confirmed to a leader that was cut off, whether or not it knows it", () => {
+    const group = new Group([1, 2, 3], { checkQuorum: false, preVote: false });
+    const old = group.elect(1);
+    group.member(2).core.campaign();
+    group.settle(({ from, to }) => from !== 1 && to !== 1);
+    expect(leaderOf(group)).toEqual([1, 2]);
+    old.core.readIndex(1);
+    group.settle(({ from, to }) => from !== 1 && to !== 1);
+    expect(old.reads).toEqual([]);
+  });
+
+  test("waits, in a group of one as well, until the leader has committed in its term", () => {
+    const storage = new MemoryStorage();
+    const confState = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    storage.applySnapshot({ index: 1, term: 1, confState, data: NO_DATA });
+    // Committed before a crash, while the word of it was lost: only the log has it.
+    storage.append([{ term: 1, index: 2, type: "normal", data: bytes("a") }]);
+    storage.setHardState({ term: 1, vote: 1, commit: 1 });
+    const core = new RaftCore({ id: 1, storage, random: () => 0, applied: 1 });
+    core.campaign();
+    const seen: number[] = [];
+    for (let asked = false; core.hasReady; ) {
+      const ready = core.ready();
+      seen.push(...ready.readStates.map(({ index }) => index));
+      storage.append(ready.entries);
+      core.advance();
+      if (!asked && core.status().role === "leader") asked = core.readIndex(5) === undefined;
+    }
+    expect(seen).toEqual([3]);
+  });
+
+  test("is answered at once under a lease, but not by a leader that has handed over", () => {
+    const group = new Group([1, 2, 3], { readMode: "lease" });
+    const leader = group.elect(1);
+    leader.core.readIndex(1);
+    leader.work();
+    expect(leader.reads.map(({ context }) => context)).toEqual([1]);
+    leader.core.transferLeadership(2);
+    leader.core.readIndex(2);
+    leader.work();
+    expect(leader.reads.map(({ context }) => context)).toEqual([1]);
+  });
+
+  test("is dropped when too many wait", () => {
+    const group = new Group([1, 2, 3], { maxPendingReads: 1 });
+    const leader = group.elect(1);
+    expect(leader.core.readIndex(1)).toBeUndefined();
+    expect(leader.core.readIndex(2)).toEqual(code("ESC_RAFT_READ_DROPPED"));
+  });
+});
+
+describe("members", () => {
+  const addTo = (group: Group, node: number) => {
+    const change = { changes: [{ kind: "addVoter" as const, node }], transition: "auto" as const, context: NO_DATA };
+    group.member(1).core.proposeConfChange(change);
+    group.settle();
+  };
+
+  test("that are new get no snapshot that doesn't name them, and catch up with one that does", () => {
+    const group = new Group([1, 2, 3], {}, 4);
+    const leader = group.elect(1);
+    leader.storage.compact(leader.storage.lastIndex());
+    addTo(group, 4);
+    leader.core.tick();
+    group.settle();
+    expect(group.member(4).core.status().lastIndex).toBe(0);
+    const { applied, members } = leader.core.status();
+    leader.storage.saveSnapshot({ index: applied, term: leader.storage.term(applied), confState: members, data: NO_DATA });
+    leader.core.tick();
+    group.settle();
+    expect(group.member(4).core.status().members.voters).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a change that can't be applied becomes an empty entry", () => {
+    const group = new Group([1]);
+    const leader = group.elect(1);
+    const change = { changes: [{ kind: "remove" as const, node: 1 }], transition: "auto" as const, context: NO_DATA };
+    expect(leader.core.proposeConfChange(change)).toBeUndefined();
+    group.settle();
+    expect(leader.core.status()).toMatchObject({ role: "leader", members: { voters: [1] } });
+  });
+
+  test("a leader that removed itself lets the others know that they may do without it", () => {
+    const group = new Group([1, 2]);
+    const leader = group.elect(1);
+    const change = { changes: [{ kind: "remove" as const, node: 1 }], transition: "auto" as const, context: NO_DATA };
+    leader.core.proposeConfChange(change);
+    leader.core.propose(bytes("longer"));
+    // Member 2 has the change, and is told neither of the entry behind it nor of the commit.
+    group.settle(({ type, to, index, entries }) => to === 1 || (type === "append" && index === 2 && entries.length === 1));
+    expect(leader.core.status().role).toBe("follower");
+    for (let n = 0; n < 40; n++) {
+      group.member(2).core.tick();
+      group.settle();
+    }
+    expect(leaderOf(group)).toEqual([2]);
+  });
+});
+
+describe("what is not to be", () => {
+  test("a message that only storage may send is refused, and an answer of a stranger", () => {
+    const { core } = new Group([1, 2, 3]).member(1);
+    const forged = message("storageAppendResponse", 1, { from: 2, term: 1, index: 5, logTerm: 1 });
+    expect(core.step(forged)).toEqual(code("ESC_RAFT_LOCAL_MESSAGE"));
+    expect(core.step(message("appendResponse", 1, { from: 9, term: 1 }))).toEqual(code("ESC_RAFT_UNKNOWN_PEER"));
+  });
+
+  test("a Ready before the last one is advanced, or an advance without one, throws", () => {
+    const { core } = new Group([1, 2, 3]).member(1);
+    expect(() => core.advance()).toThrow(code("ESC_RAFT_INVARIANT"));
+    core.campaign();
+    core.ready();
+    expect(() => core.ready()).toThrow(code("ESC_RAFT_INVARIANT"));
+  });
+
+  test("a follower that lost what it had confirmed stops when it is told that it is committed", () => {
+    const { core } = new Group([1, 2, 3]).member(1);
+    expect(() => core.step(message("heartbeat", 1, { from: 2, term: 2, commit: 9 }))).toThrow(code("ESC_RAFT_INVARIANT"));
+  });
+
+  test.each([
+    { id: 0 },
+    { electionTicks: 1, heartbeatTicks: 1 },
+    { maxInflightMessages: 0 },
+    { readMode: "lease" as const, checkQuorum: false },
+    { maxMessageBytes: 0.5 },
+  ])("options %o throw", (wrong) => {
+    const options = { id: 1, storage: new MemoryStorage(), random: () => 0, ...wrong };
+    expect(() => new RaftCore(options)).toThrow(code("ESC_RAFT_OPTIONS"));
+  });
+});
+
+test("the status is plain data, with the progress of each member at the leader", () => {
+  const group = new Group([1, 2, 3]);
+  const status = JSON.parse(JSON.stringify(group.elect(1).core.status()));
+  expect(status).toMatchObject({ id: 1, role: "leader", lead: 1, hardState: { term: 1, vote: 1, commit: 2 } });
+  expect(status.progress[2]).toMatchObject({ match: 2, next: 3, state: "replicate" });
+  expect(JSON.parse(JSON.stringify(group.member(2).core.status())).progress).toEqual({});
+});
