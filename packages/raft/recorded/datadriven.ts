@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Beside the project; the recordings are others' work, so they are read where they lie and no part of it. */
-export const RECORDED = process.env["ESC_RAFT_CASES"] ?? join(import.meta.dirname, "../../../../shared/raft-cases");
+export const RECORDED = process.env.ESC_RAFT_CASES ?? join(import.meta.dirname, "../../../../shared/raft-cases");
 
 export interface Case {
   readonly line: number;
@@ -40,7 +40,8 @@ export function parseCases(text: string): readonly Case[] {
     if (lines[at] === "----") {
       // Output with empty lines in it stands between doubled marks.
       at++;
-      while (at < lines.length && !(lines[at] === "----" && lines[at + 1] === "----")) expected.push(lines[at++] as string);
+      while (at < lines.length && !(lines[at] === "----" && lines[at + 1] === "----"))
+        expected.push(lines[at++] as string);
       at += 2;
     } else {
       while (at < lines.length && lines[at] !== "") expected.push(lines[at++] as string);

@@ -1,7 +1,15 @@
 /** Prints messages, entries and Readys in the words of the recordings. */
 import { confChangeOf, type SingleChange } from "../src/conf-change.ts";
 import type { Entry } from "../src/entry.ts";
-import { APPEND_THREAD, APPLY_THREAD, type ConfState, type HardState, type Message, type MessageType, type Snapshot } from "../src/message.ts";
+import {
+  APPEND_THREAD,
+  APPLY_THREAD,
+  type ConfState,
+  type HardState,
+  type Message,
+  type MessageType,
+  type Snapshot,
+} from "../src/message.ts";
 import type { Progress, ProgressState } from "../src/progress.ts";
 import type { Role } from "../src/raft/state.ts";
 import type { Ready } from "../src/ready.ts";
@@ -48,7 +56,9 @@ export function parseChanges(text: string): readonly SingleChange[] {
     .split(/\s+/)
     .filter((word) => word !== "")
     .map((word) => {
-      const kind = (Object.keys(CHANGE_LETTERS) as SingleChange["kind"][]).find((each) => CHANGE_LETTERS[each] === word[0]);
+      const kind = (Object.keys(CHANGE_LETTERS) as SingleChange["kind"][]).find(
+        (each) => CHANGE_LETTERS[each] === word[0],
+      );
       if (kind === undefined) throw new Error(`not a change: ${word}`);
       return { kind, node: Number(word.slice(1)) };
     });
@@ -123,7 +133,8 @@ export function describeProgress(progress: Progress): string {
   if (progress.isPaused) text += " paused";
   if (progress.pendingSnapshot > 0) text += ` pendingSnap=${progress.pendingSnapshot}`;
   if (!progress.recentActive) text += " inactive";
-  if (progress.inflights.count > 0) text += ` inflight=${progress.inflights.count}${progress.inflights.full ? "[full]" : ""}`;
+  if (progress.inflights.count > 0)
+    text += ` inflight=${progress.inflights.count}${progress.inflights.full ? "[full]" : ""}`;
   return text;
 }
 

@@ -1,5 +1,10 @@
 /** Reads recorded histories of clients: who called what when, and what came back. */
-import { isLinearizable, type Operation, type RegisterOperation, type RegisterOutcome } from "../simulator/linearizability.ts";
+import {
+  isLinearizable,
+  type Operation,
+  type RegisterOperation,
+  type RegisterOutcome,
+} from "../simulator/linearizability.ts";
 
 /** A register with compare-and-set. What timed out may have happened at any time or not at all, unless it was a read. */
 export function parseRegisterHistory(text: string): readonly RegisterOperation[] {

@@ -43,49 +43,68 @@ export class Interaction {
     const node = () => this.#node(ids[0] as number);
     switch (found.command) {
       case "add-nodes":
-        return this.#addNodes(found, ids[0] as number);
+        this.#addNodes(found, ids[0] as number);
+        return;
       case "campaign":
-        return node().core.campaign();
+        node().core.campaign();
+        return;
       case "propose":
-        return this.#refused(node().core.propose(new TextEncoder().encode(found.args[1]?.key ?? "")));
+        this.#refused(node().core.propose(new TextEncoder().encode(found.args[1]?.key ?? "")));
+        return;
       case "propose-conf-change":
-        return this.#proposeConfChange(found, node());
+        this.#proposeConfChange(found, node());
+        return;
       case "process-ready":
-        return this.#each(ids, "handling Ready", (each) => this.#processReady(each));
+        this.#each(ids, "handling Ready", (each) => this.#processReady(each));
+        return;
       case "process-append-thread":
-        return this.#each(ids, "processing append thread", (each) => this.#processAppend(each));
+        this.#each(ids, "processing append thread", (each) => this.#processAppend(each));
+        return;
       case "process-apply-thread":
-        return this.#each(ids, "processing apply thread", (each) => this.#processApply(each));
+        this.#each(ids, "processing apply thread", (each) => this.#processApply(each));
+        return;
       case "deliver-msgs":
-        return this.#deliverCommand(found, ids);
+        this.#deliverCommand(found, ids);
+        return;
       case "stabilize":
-        return this.#stabilizeCommand(found, ids);
+        this.#stabilizeCommand(found, ids);
+        return;
       case "tick-election":
-        return this.#tick(node(), 3);
+        this.#tick(node(), 3);
+        return;
       case "tick-heartbeat":
-        return this.#tick(node(), 1);
+        this.#tick(node(), 1);
+        return;
       case "set-randomized-election-timeout":
         node().core.state.randomizedElectionTicks = Number(value(found, "timeout"));
-        return undefined;
+        return;
       case "log-level":
         this.#quiet = found.args[0]?.key.toLowerCase() === "none";
-        return undefined;
+        return;
       case "raft-log":
-        return this.#print(node().describeLog(describeEntries));
+        this.#print(node().describeLog(describeEntries));
+        return;
       case "raft-state":
-        return this.#raftState();
+        this.#raftState();
+        return;
       case "status":
-        return this.#print(describeProgressMap(node().core.state.tracker.progress));
+        this.#print(describeProgressMap(node().core.state.tracker.progress));
+        return;
       case "compact":
-        return node().storage.compact(ids[1] as number);
+        node().storage.compact(ids[1] as number);
+        return;
       case "send-snapshot":
-        return this.#sendSnapshot(node(), ids[1] as number);
+        this.#sendSnapshot(node(), ids[1] as number);
+        return;
       case "transfer-leadership":
-        return this.#node(Number(value(found, "from"))).core.transferLeadership(Number(value(found, "to")));
+        this.#node(Number(value(found, "from"))).core.transferLeadership(Number(value(found, "to")));
+        return;
       case "forget-leader":
-        return node().core.forgetLeader();
+        node().core.forgetLeader();
+        return;
       case "report-unreachable":
-        return node().core.reportUnreachable(ids[1] as number);
+        node().core.reportUnreachable(ids[1] as number);
+        return;
       default:
         throw new Error(`line ${found.line}: unknown command ${found.command}`);
     }
@@ -138,7 +157,10 @@ export class Interaction {
 
   #processAppend(node: ScriptNode): void {
     const work = node.appendWork.shift();
-    if (work === undefined) return this.#print("no append work to perform");
+    if (work === undefined) {
+      this.#print("no append work to perform");
+      return;
+    }
     const { responses } = work;
     this.#print(`Processing:\n${describeMessage({ ...work, responses: [] })}\n`);
     node.append(work.term > 0 || work.vote > 0 || work.commit > 0 ? work : undefined, work.entries, work.snapshot);
@@ -148,7 +170,10 @@ export class Interaction {
 
   #processApply(node: ScriptNode): void {
     const work = node.applyWork.shift();
-    if (work === undefined) return this.#print("no apply work to perform");
+    if (work === undefined) {
+      this.#print("no apply work to perform");
+      return;
+    }
     const { responses } = work;
     this.#print(`Processing:\n${describeMessage({ ...work, responses: [] })}\n`);
     node.apply(work.entries);

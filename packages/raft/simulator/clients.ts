@@ -1,6 +1,6 @@
 /** Clients of the simulated registers, and the history that they make. */
 import type { Entry } from "../src/entry.ts";
-import { type RegisterOperation, type RegisterOutcome, isRegister } from "./linearizability.ts";
+import { isRegister, type RegisterOperation, type RegisterOutcome } from "./linearizability.ts";
 import { type Command, decodeCommand, encodeCommand } from "./machine.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";

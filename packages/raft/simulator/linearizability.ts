@@ -22,7 +22,11 @@ interface Event {
 }
 
 /** @param keyOf tells states apart; equal keys mean equal states. */
-export function isLinearizable<S>(operations: readonly Operation<S>[], initial: S, keyOf: (state: S) => string): boolean {
+export function isLinearizable<S>(
+  operations: readonly Operation<S>[],
+  initial: S,
+  keyOf: (state: S) => string,
+): boolean {
   const head = eventsOf(operations);
   const done = new Uint32Array(Math.ceil(operations.length / 32));
   const seen = new Set<string>();
@@ -113,7 +117,9 @@ export type RegisterOutcome =
   | { readonly kind: "swap"; readonly from: number; readonly to: number; readonly done: boolean | undefined };
 
 /** What an outcome says of a register that holds a number or nothing. A swap of unknown outcome may or may not have matched. */
-export function registerStep(outcome: RegisterOutcome): (state: number | undefined) => { v: number | undefined } | undefined {
+export function registerStep(
+  outcome: RegisterOutcome,
+): (state: number | undefined) => { v: number | undefined } | undefined {
   return (state) => {
     if (outcome.kind === "read") return outcome.value === state ? { v: state } : undefined;
     if (outcome.kind === "write") return { v: outcome.value };

@@ -109,7 +109,7 @@ export class SimulatedNode {
     if (core === undefined || !core.hasReady) return;
     const ready = core.ready();
     for (const { context, index } of ready.readStates) this.#events.readable(this, context, index);
-    const crashed = () => this.#random.chance(crashes) && (this.crash(), true);
+    const crashed = () => this.#crashes(crashes);
     if (this.async) {
       for (const sent of ready.messages) {
         if (sent.type === "storageAppend") this.appendWork.push(sent);
@@ -139,11 +139,12 @@ export class SimulatedNode {
     const work = this.appendWork.shift();
     if (work === undefined) return;
     const { term, vote, commit, responses } = work;
+    const crashed = () => this.#crashes(crashes);
     if (this.#bugs.sendsBeforeSync) this.#answer(responses);
     this.#write(term > 0 ? { term, vote, commit } : undefined, work.entries, work.snapshot);
-    if (this.#random.chance(crashes)) return this.crash();
+    if (crashed()) return;
     if (responses.length > 0) this.disk.sync();
-    if (this.#random.chance(crashes)) return this.crash();
+    if (crashed()) return;
     if (!this.#bugs.sendsBeforeSync) this.#answer(responses);
   }
 
@@ -152,6 +153,12 @@ export class SimulatedNode {
     if (work === undefined || this.core === undefined) return;
     this.#apply(this.core, work.entries);
     this.#answer(work.responses);
+  }
+
+  #crashes(probability: number): boolean {
+    if (!this.#random.chance(probability)) return false;
+    this.crash();
+    return true;
   }
 
   #answer(responses: readonly Message[]): void {

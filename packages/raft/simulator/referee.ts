@@ -34,7 +34,8 @@ export class Referee {
   sawLeader(raft: RaftState): void {
     const known = this.#leaders.get(raft.term);
     if (known === raft.id) return;
-    if (known !== undefined) throw new Broken("election safety", `${known} and ${raft.id} both lead in term ${raft.term}`);
+    if (known !== undefined)
+      throw new Broken("election safety", `${known} and ${raft.id} both lead in term ${raft.term}`);
     this.#leaders.set(raft.term, raft.id);
     for (let index = raft.log.firstIndex(); index <= this.#lastCommitted; index++) {
       const term = this.#committed.get(index);

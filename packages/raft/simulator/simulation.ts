@@ -7,8 +7,8 @@ import type { RaftCore } from "../src/core.ts";
 import { NO_DATA } from "../src/entry.ts";
 import { InvariantBroken } from "../src/errors.ts";
 import type { Message } from "../src/message.ts";
-import type { RaftState } from "../src/raft/state.ts";
 import type { RaftOptions } from "../src/options.ts";
+import type { RaftState } from "../src/raft/state.ts";
 import { Clients } from "./clients.ts";
 import { Network } from "./network.ts";
 import { type DriverBugs, SimulatedNode } from "./node.ts";
@@ -89,7 +89,8 @@ class Simulation {
           this.#commits = Math.max(this.#commits, event[1].index);
           this.#clients.applied(...event, this.#now);
         },
-        readable: (...event: Parameters<SimulatedNodeEvents["readable"]>) => this.#clients.readable(...event, this.#now),
+        readable: (...event: Parameters<SimulatedNodeEvents["readable"]>) =>
+          this.#clients.readable(...event, this.#now),
       },
     };
     for (let id = 1; id <= NODES; id++) {
@@ -231,7 +232,8 @@ class Simulation {
     const limit = this.#now + Math.max(this.#options.steps, 20_000);
     while (this.#now < limit) {
       for (let n = 0; n < 200; n++) this.#step(false);
-      if (this.#commits > before + 3 && this.#running().some(({ role, lead, id }) => role === "leader" && lead === id)) return;
+      if (this.#commits > before + 3 && this.#running().some(({ role, lead, id }) => role === "leader" && lead === id))
+        return;
     }
     throw new Broken("liveness", `nothing was committed in ${limit - this.#now} steps without faults`);
   }

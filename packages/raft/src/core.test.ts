@@ -6,7 +6,8 @@ import { message } from "./message.ts";
 import { MemoryStorage } from "./storage.ts";
 
 const code = (text: string) => expect.objectContaining({ code: text });
-const leaderOf = (group: Group) => group.members.filter(({ core }) => core.status().role === "leader").map(({ id }) => id);
+const leaderOf = (group: Group) =>
+  group.members.filter(({ core }) => core.status().role === "leader").map(({ id }) => id);
 
 describe("a proposal", () => {
   test("is applied by every member in the same order", () => {
@@ -14,7 +15,11 @@ describe("a proposal", () => {
     const leader = group.elect(1);
     expect(leader.core.propose(bytes("a"), bytes("b"))).toBeUndefined();
     group.settle();
-    expect(group.members.map(({ applied }) => applied)).toEqual([["a", "b"], ["a", "b"], ["a", "b"]]);
+    expect(group.members.map(({ applied }) => applied)).toEqual([
+      ["a", "b"],
+      ["a", "b"],
+      ["a", "b"],
+    ]);
   });
 
   test("is refused by a follower, which names the leader, and by one that knows of none", () => {
@@ -129,7 +134,12 @@ describe("members", () => {
     group.settle();
     expect(group.member(4).core.status().lastIndex).toBe(0);
     const { applied, members } = leader.core.status();
-    leader.storage.saveSnapshot({ index: applied, term: leader.storage.term(applied), confState: members, data: NO_DATA });
+    leader.storage.saveSnapshot({
+      index: applied,
+      term: leader.storage.term(applied),
+      confState: members,
+      data: NO_DATA,
+    });
     leader.core.tick();
     group.settle();
     expect(group.member(4).core.status().members.voters).toEqual([1, 2, 3, 4]);
@@ -151,7 +161,9 @@ describe("members", () => {
     leader.core.proposeConfChange(change);
     leader.core.propose(bytes("longer"));
     // Member 2 has the change, and is told neither of the entry behind it nor of the commit.
-    group.settle(({ type, to, index, entries }) => to === 1 || (type === "append" && index === 2 && entries.length === 1));
+    group.settle(
+      ({ type, to, index, entries }) => to === 1 || (type === "append" && index === 2 && entries.length === 1),
+    );
     expect(leader.core.status().role).toBe("follower");
     for (let n = 0; n < 40; n++) {
       group.member(2).core.tick();
@@ -179,7 +191,9 @@ describe("what is not to be", () => {
 
   test("a follower that lost what it had confirmed stops when it is told that it is committed", () => {
     const { core } = new Group([1, 2, 3]).member(1);
-    expect(() => core.step(message("heartbeat", 1, { from: 2, term: 2, commit: 9 }))).toThrow(code("ESC_RAFT_INVARIANT"));
+    expect(() => core.step(message("heartbeat", 1, { from: 2, term: 2, commit: 9 }))).toThrow(
+      code("ESC_RAFT_INVARIANT"),
+    );
   });
 
   test.each([

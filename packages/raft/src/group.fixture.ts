@@ -48,7 +48,10 @@ export class Group {
   readonly members: readonly Member[];
 
   constructor(voters: readonly number[], settings: Settings = {}, size = voters.length) {
-    this.members = Array.from({ length: size }, (_, n) => new Member(n + 1, voters.includes(n + 1) ? voters : [], settings));
+    this.members = Array.from(
+      { length: size },
+      (_, n) => new Member(n + 1, voters.includes(n + 1) ? voters : [], settings),
+    );
   }
 
   member(id: number): Member {

@@ -123,7 +123,9 @@ export class RaftLog {
   commitTo(index: number): void {
     if (index <= this.committed) return;
     if (index > this.lastIndex()) {
-      throw new InvariantBroken(`entry ${index} is committed, and the log ends at ${this.lastIndex()}: it was cut or lost`);
+      throw new InvariantBroken(
+        `entry ${index} is committed, and the log ends at ${this.lastIndex()}: it was cut or lost`,
+      );
     }
     this.committed = index;
   }

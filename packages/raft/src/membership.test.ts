@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isJoint, toConfState, votersOf } from "./config.ts";
 import { type ConfChange, decodeConfChange, encodeConfChange, LEAVE_JOINT } from "./conf-change.ts";
+import { isJoint, toConfState, votersOf } from "./config.ts";
 import { ConfChangeRefused } from "./errors.ts";
 import { changeMembers, checkMembers, enterJoint, leaveJoint, restoreMembers, simpleChange } from "./membership.ts";
 import { Tracker } from "./tracker.ts";

@@ -2,8 +2,9 @@
  * How a change turns one configuration into the next. Nothing is changed in place: what comes back replaces the old
  * configuration and the old progress, or an error is thrown and all is as it was.
  */
-import { type Config, fromConfState, isJoint } from "./config.ts";
+
 import { type ConfChange, modeOf, type SingleChange } from "./conf-change.ts";
+import { type Config, fromConfState, isJoint } from "./config.ts";
 import { ConfChangeRefused, InvariantBroken } from "./errors.ts";
 import type { ConfState } from "./message.ts";
 import type { Progress } from "./progress.ts";

@@ -85,7 +85,9 @@ export function resolveOptions(options: RaftOptions): ResolvedOptions {
   whole("maxApplyingBytes", 1);
   whole("maxPendingReads", 1);
   if (resolved.readMode === "lease" && !resolved.checkQuorum) {
-    throw refused("readMode lease needs checkQuorum: without it a leader that was cut off never learns that it is none");
+    throw refused(
+      "readMode lease needs checkQuorum: without it a leader that was cut off never learns that it is none",
+    );
   }
   return resolved;
 }

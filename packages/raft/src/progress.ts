@@ -7,7 +7,7 @@
  * | replicate | appends back to back, as far as the window allows       | a rejection or a lost connection: probe     |
  * | snapshot  | nothing                                                 | the log reaches the follower's end again    |
  */
-import { Inflights } from "./inflights.ts";
+import type { Inflights } from "./inflights.ts";
 
 export type ProgressState = "probe" | "replicate" | "snapshot";
 

@@ -31,10 +31,13 @@ function decide(found: Case): string {
 /** The last line is the result; the lines above it draw how it came about. */
 const resultOf = (expected: string) => (expected.split("\n").at(-1) as string).replace(/^<.*>/, "");
 
-describe.skipIf(files.length === 0)(`a quorum decides what was recorded of another implementation (${RECORDED})`, () => {
-  test.each(files)("in every case of %s", (file) => {
-    const cases = parseCases(recording("quorum", file));
-    expect(cases.length).toBeGreaterThan(0);
-    for (const found of cases) expect(decide(found), `${file}:${found.line}`).toBe(resultOf(found.expected));
-  });
-});
+describe.skipIf(files.length === 0)(
+  `a quorum decides what was recorded of another implementation (${RECORDED})`,
+  () => {
+    test.each(files)("in every case of %s", (file) => {
+      const cases = parseCases(recording("quorum", file));
+      expect(cases.length).toBeGreaterThan(0);
+      for (const found of cases) expect(decide(found), `${file}:${found.line}`).toBe(resultOf(found.expected));
+    });
+  },
+);

@@ -101,7 +101,8 @@ export class MemoryStorage implements RaftStorage {
     const fresh = entries.filter((entry) => entry.index >= first);
     const start = fresh[0]?.index;
     if (start === undefined) return;
-    if (start > this.lastIndex() + 1) throw new InvariantBroken(`entries ${this.lastIndex() + 1} to ${start} are missing`);
+    if (start > this.lastIndex() + 1)
+      throw new InvariantBroken(`entries ${this.lastIndex() + 1} to ${start} are missing`);
     this.#entries.length = start - first;
     for (const entry of fresh) this.#entries.push(entry);
   }

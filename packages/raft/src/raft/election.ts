@@ -1,6 +1,7 @@
 /** Elections: who asks for votes, who gives them, and what they come to. */
-import { votersOf } from "../config.ts";
+
 import { isConfChange } from "../conf-change.ts";
+import { votersOf } from "../config.ts";
 import { InvariantBroken } from "../errors.ts";
 import { type Message, message, NONE } from "../message.ts";
 import type { VoteResult } from "../quorum/majority.ts";

@@ -1,5 +1,5 @@
 /** What a follower or candidate does with messages of its term. */
-import { ReadDropped, NotLeader } from "../errors.ts";
+import { NotLeader, type ReadDropped } from "../errors.ts";
 import { type Message, message, NONE } from "../message.ts";
 import { countVote, startElection } from "./election.ts";
 import { restoreSnapshot } from "./membership-change.ts";

@@ -1,5 +1,5 @@
 /** Committed changes of members take effect here, and so do those that come inside a snapshot. */
-import { type ConfChange, LEAVE_JOINT, encodeConfChange } from "../conf-change.ts";
+import { type ConfChange, encodeConfChange, LEAVE_JOINT } from "../conf-change.ts";
 import { changeMembers, type Membership, restoreMembers } from "../membership.ts";
 import { type ConfState, isMember, NONE, type Snapshot } from "../message.ts";
 import { proposeAsLeader } from "./proposals.ts";

@@ -1,8 +1,9 @@
 /** What a leader takes into its log, and what it makes of changes of members that don't fit. */
-import { isJoint } from "../config.ts";
+
 import { type ConfChange, confChangeOf, modeOf } from "../conf-change.ts";
+import { isJoint } from "../config.ts";
 import { NO_DATA } from "../entry.ts";
-import { ConfChangeRefused, NotLeader, ProposalDropped } from "../errors.ts";
+import { ConfChangeRefused, type NotLeader, ProposalDropped } from "../errors.ts";
 import { changeMembers } from "../membership.ts";
 import { NONE } from "../message.ts";
 import { appendOwn, broadcastAppend, type Proposal } from "./replication.ts";

@@ -16,7 +16,8 @@ export interface Proposal {
 export function appendOwn(raft: RaftState, proposals: readonly Proposal[]): boolean {
   const last = raft.log.lastIndex();
   const entries: Entry[] = [];
-  for (const { type, data } of proposals) entries.push({ term: raft.term, index: last + 1 + entries.length, type, data });
+  for (const { type, data } of proposals)
+    entries.push({ term: raft.term, index: last + 1 + entries.length, type, data });
   const bytes = payloadBytesOf(entries);
   const limit = raft.options.maxUncommittedBytes;
   if (raft.uncommittedBytes > 0 && bytes > 0 && raft.uncommittedBytes + bytes > limit) return false;
