@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { encodeConfChange } from "./conf-change.ts";
 import { RaftCore } from "./core.ts";
 import { NO_DATA } from "./entry.ts";
 import { bytes, Group } from "./group.fixture.ts";
@@ -57,6 +58,67 @@ describe("a proposal", () => {
   });
 });
 
+describe("leadership", () => {
+  test("stays where it is when a handover isn't taken up within an election timeout", () => {
+    const group = new Group([1, 2, 3], { electionTicks: 10 });
+    const leader = group.elect(1);
+    leader.core.transferLeadership(2);
+    for (let n = 0; n < 10; n++) {
+      expect(leader.core.propose(bytes("a"))).toMatchObject({ reason: "transfer" });
+      leader.core.tick();
+      group.settle(({ type }) => type !== "timeoutNow");
+    }
+    expect(leader.core.propose(bytes("a"))).toBeUndefined();
+  });
+
+  test("is not sought by a node that has a change of members to apply", () => {
+    const storage = new MemoryStorage();
+    const confState = { voters: [1, 2], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    storage.applySnapshot({ index: 1, term: 1, confState, data: NO_DATA });
+    const change = { changes: [{ kind: "remove" as const, node: 1 }], transition: "auto" as const, context: NO_DATA };
+    storage.append([{ term: 1, index: 2, type: "confChange", data: encodeConfChange(change) }]);
+    storage.setHardState({ term: 1, vote: 0, commit: 2 });
+    const core = new RaftCore({ id: 1, storage, random: () => 0, applied: 1 });
+    core.campaign();
+    expect(core.status().role).toBe("follower");
+  });
+});
+
+describe("a snapshot", () => {
+  test("that was not delivered is sent again", () => {
+    const group = new Group([1, 2], {}, 3);
+    const leader = group.elect(1);
+    const change = {
+      changes: [{ kind: "addLearner" as const, node: 3 }],
+      transition: "auto" as const,
+      context: NO_DATA,
+    };
+    leader.core.proposeConfChange(change);
+    group.settle(({ to }) => to !== 3);
+    const { applied, members } = leader.core.status();
+    leader.storage.saveSnapshot({ index: applied, term: 1, confState: members, data: NO_DATA });
+    leader.core.tick();
+    group.settle(({ type }) => type !== "snapshot");
+    expect(leader.core.status().progress[3]).toMatchObject({ state: "snapshot" });
+    leader.core.reportSnapshot(3, false);
+    expect(leader.core.status().progress[3]).toMatchObject({ state: "probe", next: 1 });
+    leader.core.tick();
+    group.settle();
+    expect(group.member(3).core.status().members.learners).toEqual([3]);
+  });
+
+  test("is known to be durable although the term has changed while it was written", () => {
+    const core = new RaftCore({ id: 3, storage: new MemoryStorage(), random: () => 0, asyncStorageWrites: true });
+    const confState = { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    const snapshot = { index: 9, term: 1, confState, data: NO_DATA };
+    core.step(message("snapshot", 3, { from: 1, term: 1, snapshot }));
+    const write = core.ready().messages.find(({ type }) => type === "storageAppend");
+    core.step(message("heartbeat", 3, { from: 2, term: 2 }));
+    for (const response of write?.responses ?? []) if (response.to === 3) core.step(response);
+    expect(core.status()).toMatchObject({ applied: 9, hardState: { term: 2 } });
+  });
+});
+
 describe("a read", () => {
   test("at a follower names an index that covers what was committed before it", () => {
     const group = new Group([1, 2, 3]);
@@ -110,6 +172,32 @@ describe("a read", () => {
     expect(leader.reads.map(({ context }) => context)).toEqual([1]);
   });
 
+  test("under a lease asks the quorum when none has answered since the last check", () => {
+    const group = new Group([1, 2, 3], { readMode: "lease", electionTicks: 10 });
+    const leader = group.elect(1);
+    for (let n = 0; n < 9; n++) {
+      leader.core.tick();
+      group.settle();
+    }
+    leader.core.tick();
+    leader.core.readIndex(1);
+    leader.work();
+    expect(leader.reads).toEqual([]);
+    leader.core.tick();
+    group.settle();
+    expect(leader.reads.map(({ context }) => context)).toEqual([1]);
+  });
+
+  test("that waited for a member is confirmed when that member is removed", () => {
+    const group = new Group([1, 2]);
+    const leader = group.elect(1);
+    leader.core.readIndex(1);
+    const change = { changes: [{ kind: "remove" as const, node: 2 }], transition: "auto" as const, context: NO_DATA };
+    leader.core.proposeConfChange(change);
+    group.settle(({ type }) => type !== "heartbeat");
+    expect(leader.reads.map(({ context }) => context)).toEqual([1]);
+  });
+
   test("is dropped when too many wait", () => {
     const group = new Group([1, 2, 3], { maxPendingReads: 1 });
     const leader = group.elect(1);
@@ -152,6 +240,22 @@ describe("members", () => {
     expect(leader.core.proposeConfChange(change)).toBeUndefined();
     group.settle();
     expect(leader.core.status()).toMatchObject({ role: "leader", members: { voters: [1] } });
+  });
+
+  test("a change that was dropped stands in the way of no other", () => {
+    const group = new Group([1, 2], { maxUncommittedBytes: 4 }, 3);
+    const leader = group.elect(1);
+    leader.core.propose(bytes("larger than the limit"));
+    const change = {
+      changes: [{ kind: "addLearner" as const, node: 3 }],
+      transition: "auto" as const,
+      context: NO_DATA,
+    };
+    expect(leader.core.proposeConfChange(change)).toMatchObject({ reason: "uncommitted" });
+    group.settle();
+    leader.core.proposeConfChange(change);
+    group.settle();
+    expect(leader.core.status().members.learners).toEqual([3]);
   });
 
   test("a leader that removed itself lets the others know that they may do without it", () => {
