@@ -14,10 +14,12 @@ export interface Case {
   readonly expected: string;
 }
 
-/** The files of a folder of recordings, or none where it is absent. */
+/** The files of a folder of recordings, or none, and a line that says so, where it is absent. */
 export function recordings(folder: string): readonly string[] {
   const path = join(RECORDED, folder);
-  return existsSync(path) ? readdirSync(path).sort() : [];
+  if (existsSync(path)) return readdirSync(path).sort();
+  process.stderr.write(`skipped: there are no recordings in ${path}; ESC_RAFT_CASES may say where they are\n`);
+  return [];
 }
 
 export function recording(folder: string, file: string): string {

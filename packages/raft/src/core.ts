@@ -114,8 +114,7 @@ export class RaftCore {
    * @returns ESC_RAFT_NOT_LEADER when none is known, ESC_RAFT_READ_DROPPED
    */
   readIndex(context: number): Refusal | ReadDropped | undefined {
-    const refused = step(this.state, message("readIndex", NONE, { context }));
-    return refused as Refusal | ReadDropped | undefined;
+    return step(this.state, message("readIndex", NONE, { context }));
   }
 
   /** Begins an election now, if this node may lead. */
