@@ -71,6 +71,19 @@ describe("leadership", () => {
     expect(leader.core.propose(bytes("a"))).toBeUndefined();
   });
 
+  test("waits for the candidate's own vote to be durable, even if the others' votes are enough", () => {
+    const storage = new MemoryStorage();
+    const confState = { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    storage.applySnapshot({ index: 1, term: 1, confState, data: NO_DATA });
+    const core = new RaftCore({ id: 1, storage, random: () => 0, preVote: false, asyncStorageWrites: true });
+    core.campaign();
+    const write = core.ready().messages.find(({ type }) => type === "storageAppend");
+    for (const from of [2, 3]) core.step(message("voteResponse", 1, { from, term: 1 }));
+    expect(core.status().role).toBe("candidate");
+    for (const response of write?.responses ?? []) core.step(response);
+    expect(core.status().role).toBe("leader");
+  });
+
   test("is not sought by a node that has a change of members to apply", () => {
     const storage = new MemoryStorage();
     const confState = { voters: [1, 2], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };

@@ -97,6 +97,10 @@ export class Tracker implements Acked {
     if (!this.#votes.has(id)) this.#votes.set(id, granted);
   }
 
+  hasGranted(id: number): boolean {
+    return this.#votes.get(id) === true;
+  }
+
   tally(): Tally {
     let granted = 0;
     let rejected = 0;

@@ -74,6 +74,9 @@ export function countVote(raft: RaftState, response: Message): void {
   raft.tracker.recordVote(response.from, !response.reject);
   const result: VoteResult = raft.tracker.tally().result;
   if (result === "pending") return;
+  // Others' votes may be enough without its own, and come before its own term is durable. A leader that forgot its term in a crash
+  // could be elected once more in it, and then append other entries at the same places. So it waits for itself.
+  if (result === "won" && raft.role === "candidate" && !raft.tracker.hasGranted(raft.id)) return;
   if (result === "lost") {
     // Also for a lost pre-election, whose term lies ahead of ours: ours it is that goes on.
     raft.becomeFollower(raft.term, NONE);
