@@ -33,7 +33,8 @@ export class Network {
       return;
     }
     this.#flying.push(message);
-    if (this.#random.chance(this.doubleRate)) this.#flying.push(message);
+    // A proposal that is passed on twice is two proposals: that is promised to nobody, so it isn't tried.
+    if (this.#random.chance(this.doubleRate) && message.type !== "propose") this.#flying.push(message);
   }
 
   /** Takes a message that arrives: most often an early one, sometimes any. */
