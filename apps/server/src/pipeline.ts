@@ -8,9 +8,10 @@ import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
 import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
 import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
-import { Parker, RecordRing } from "@esc/queues";
+import { Parker, RecordRing, RecordShare, type RingPlaces } from "@esc/queues";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
+import { shardNames } from "./shards.ts";
 import { ThreadMode } from "./thread-mode.ts";
 
 /** The rings that have a log: the lanes, and the dead letters. */
@@ -22,14 +23,33 @@ export function configName(ring: string): keyof Config["storage"]["sync"] {
 }
 
 /** Threads that sleep at a parker. */
-export type ParkerName = "ingest" | "log" | `lane.${LaneName}`;
-const PARKER_NAMES: readonly ParkerName[] = ["ingest", "log", ...LANE_NAMES.map((lane) => `lane.${lane}` as const)];
+export type ParkerName = "ingest" | "log" | `lane.${string}`;
+
+function parkerNames(shards: number): ParkerName[] {
+  return ["ingest", "log", ...allShards(shards).map((shard) => `lane.${shard}` as const)];
+}
+
+/** The shards of all lanes. */
+function allShards(shards: number): string[] {
+  return LANE_NAMES.flatMap((lane) => shardNames(lane, shards));
+}
+
+/** Who uses a ring: each lane's shards publish into every ring, the lane's own read it; beside them ingest, main and log. */
+function placesFor(shards: number): RingPlaces {
+  return {
+    producers: Math.max(16, LANE_NAMES.length * shards + 8),
+    consumers: Math.max(8, shards + 4),
+    parkers: Math.max(8, shards + 4),
+  };
+}
 
 /** What the main thread counts: dead letters that it put into a lane once more. */
 const ADMIN_COUNTERS = LANE_NAMES.map((lane) => `retried.${lane}`);
 
 /** Room for what threads cut for themselves beyond what is added up here: contexts, runs, cursors. */
 const SPARE_BYTES = 1_048_576;
+/** And for each shard: its counters and its parker, aligned. */
+const SHARD_BYTES = 4_096;
 
 export class Pipeline {
   readonly arena: Arena;
@@ -37,64 +57,75 @@ export class Pipeline {
   readonly topics: TopicTable;
   readonly ingest: CounterBlock<string>;
   readonly admin: CounterBlock<string>;
-  readonly states: Readonly<Record<LaneName, LaneState>>;
-  readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
+  /** Shards of each lane. */
+  readonly shards: number;
+  /** By shard. */
+  readonly states: Readonly<Record<string, LaneState>>;
+  readonly processors: Readonly<Record<string, CounterBlock<ProcessorCounter>>>;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
-  readonly #parkers: Readonly<Record<ParkerName, Parker>>;
+  readonly #parkers: Readonly<Record<string, Parker>>;
 
   private constructor(arena: Arena) {
     this.arena = arena;
     this.rings = Object.fromEntries(LOGGED.map((name) => [name, RecordRing.attach(arena, name)]));
     this.topics = TopicTable.attach(arena, "topics");
     this.ingest = CounterBlock.attach(arena, "counters.ingest", INGEST_COUNTERS);
-    this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
+    this.shards = new Uint32Array(arena.memory.buffer, arena.region("shards").address, 1)[0] as number;
+    const perShard = <T>(attach: (shard: string) => T) =>
+      Object.fromEntries(allShards(this.shards).map((shard) => [shard, attach(shard)]));
+    this.processors = perShard((shard) => CounterBlock.attach(arena, `counters.${shard}`, PROCESSOR_COUNTERS));
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
-    this.states = perLane((lane) => LaneState.attach(arena, lane));
+    this.states = perShard((shard) => LaneState.attach(arena, shard));
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
-      PARKER_NAMES.map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
-    ) as Record<ParkerName, Parker>;
+      parkerNames(this.shards).map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
+    );
   }
 
   /**
    * Makes all regions.
    * @param nextSequences by ring: where its log goes on.
-   * @param cursors by lane: where its processor goes on.
+   * @param cursors by shard: where its processor goes on.
+   * @param shards of each lane.
    */
   static create(
     config: Config,
     overrides: readonly TopicOverride[],
     nextSequences: Readonly<Record<string, number>>,
-    cursors: Readonly<Record<LaneName, number>>,
+    cursors: Readonly<Record<string, number>>,
+    shards: number,
   ): Pipeline {
     const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
     const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
     const topics = { overrides, maxTopics: config.router.max_topics };
     const { concurrency, delayed } = config.processing;
     const state: LaneStateOptions = { concurrency, delayedEvents: delayed.max_events };
+    const threads = LANE_NAMES.length * shards;
+    const places = placesFor(shards);
     const bytes =
-      LANE_NAMES.length * RecordRing.bytesFor(laneBytes) +
-      RecordRing.bytesFor(deadBytes) +
-      // Each lane's processor has an appender for dead letters, with room for the longest record.
-      LANE_NAMES.length * (deadBytes / 2) +
-      LANE_NAMES.length * LaneState.bytesFor(state) +
+      LANE_NAMES.length * RecordRing.bytesFor(laneBytes, places) +
+      RecordRing.bytesFor(deadBytes, places) +
+      // Each processor has an appender for dead letters, with room for the longest record.
+      threads * (deadBytes / 2) +
+      threads * (LaneState.bytesFor(state) + SHARD_BYTES + (shards > 1 ? RecordShare.bytes : 0)) +
       // Producers of single events in each lane: handlers of every lane, and the main thread.
-      (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
+      (threads + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
       InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       SPARE_BYTES;
     const arena = Arena.create({ bytes });
     createCrcTable(arena);
+    new Uint32Array(arena.memory.buffer, arena.allocate("shards", 8).address, 1)[0] = shards;
     for (const name of LOGGED) {
       const capacityBytes = name === DEAD_LETTERS ? deadBytes : laneBytes;
-      RecordRing.create(arena, name, { capacityBytes, firstSequence: nextSequences[name] ?? 1 });
+      RecordRing.create(arena, name, { capacityBytes, firstSequence: nextSequences[name] ?? 1, places });
     }
     TopicTable.create(arena, "topics", topics);
     CounterBlock.create(arena, "counters.ingest", INGEST_COUNTERS);
-    for (const lane of LANE_NAMES) CounterBlock.create(arena, `counters.${lane}`, PROCESSOR_COUNTERS);
+    for (const shard of allShards(shards)) CounterBlock.create(arena, `counters.${shard}`, PROCESSOR_COUNTERS);
     CounterBlock.create(arena, "counters.admin", ADMIN_COUNTERS);
-    for (const lane of LANE_NAMES) LaneState.create(arena, lane, cursors[lane], state);
-    for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
+    for (const shard of allShards(shards)) LaneState.create(arena, shard, cursors[shard] ?? 1, state);
+    for (const name of parkerNames(shards)) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
     return new Pipeline(arena);
@@ -106,12 +137,22 @@ export class Pipeline {
   }
 
   parker(name: ParkerName): Parker {
-    return this.#parkers[name];
+    return this.#parkers[name] as Parker;
   }
 
   /** The ring of a lane. */
   lane(lane: LaneName): RecordRing {
     return this.rings[lane] as RecordRing;
+  }
+
+  /** The state of a shard. */
+  state(shard: string): LaneState {
+    return this.states[shard] as LaneState;
+  }
+
+  /** What a shard counts. */
+  counters(shard: string): CounterBlock<ProcessorCounter> {
+    return this.processors[shard] as CounterBlock<ProcessorCounter>;
   }
 
   get deadLetters(): RecordRing {

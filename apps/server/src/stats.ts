@@ -5,11 +5,25 @@ import type { MetricFamily, Sample } from "@esc/metrics";
 import type { ProcessorCounter, SinkCounts } from "@esc/processors";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
+import { shardNames } from "./shards.ts";
 
 /** Which consumer is which in each lane's ring. */
 export interface ConsumerSlots {
   readonly log: Readonly<Record<string, number>>;
-  readonly processor: Readonly<Record<LaneName, number>>;
+  /** By shard. */
+  readonly processor: Readonly<Record<string, number>>;
+}
+
+/** One thread of a lane's processor. */
+export interface ShardStats {
+  readonly name: string;
+  /** Bytes and records that it has not come to, other shards' among them. */
+  readonly depthBytes: number;
+  readonly behind: number;
+  readonly held: number;
+  readonly delayed: number;
+  /** Everything of it below is finished, or waits for its time. */
+  readonly cursor: number;
 }
 
 /** One lane now. Positions are bytes since the start. */
@@ -29,6 +43,8 @@ export interface LaneStats {
   readonly windowsOpen: number;
   /** Threads started for ones that died. */
   readonly restarts: number;
+  /** Each of its processor's threads; one unless `router.shards` says otherwise. */
+  readonly shards: readonly ShardStats[];
   /** Bytes that the slowest consumer has not passed yet. */
   readonly depthBytes: number;
   readonly capacityBytes: number;
@@ -106,31 +122,42 @@ export function readStats(
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
-  const { admin, ingest, processors, states, topics } = pipeline;
-  const counted = (name: ProcessorCounter) =>
-    LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
+  const { admin, ingest, topics } = pipeline;
+  const names = perLane((lane) => shardNames(lane, pipeline.shards));
+  const ofLane = (lane: LaneName, read: (shard: string) => number) =>
+    names[lane].reduce((total, shard) => total + read(shard), 0);
+  const countedBy = (lane: LaneName, name: ProcessorCounter) =>
+    ofLane(lane, (shard) => pipeline.counters(shard).value(name));
+  const counted = (name: ProcessorCounter) => LANE_NAMES.reduce((total, lane) => total + countedBy(lane, name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
-  const processed = perLane((lane) => {
-    const counted = processors[lane].value("processed");
-    return counted + states[lane].uncounted;
-  });
-  const deadLettered = perLane((lane) => processors[lane].value("deadLettered"));
-  const duplicates = perLane((lane) => processors[lane].value("duplicates"));
-  const cancelled = perLane((lane) => processors[lane].value("cancelled"));
-  const overflow = perLane((lane) => processors[lane].value("dropped.overflow"));
+  const processed = perLane((lane) =>
+    ofLane(lane, (shard) => {
+      const counted = pipeline.counters(shard).value("processed");
+      return counted + pipeline.state(shard).uncounted;
+    }),
+  );
+  const deadLettered = perLane((lane) => countedBy(lane, "deadLettered"));
+  const duplicates = perLane((lane) => countedBy(lane, "duplicates"));
+  const cancelled = perLane((lane) => countedBy(lane, "cancelled"));
+  const overflow = perLane((lane) => countedBy(lane, "dropped.overflow"));
   const emitFull = counted("dropped.emit");
-  const replayed = sum((lane) => processors[lane].value("replayed"));
+  const replayed = sum((lane) => countedBy(lane, "replayed"));
   const stored = perLane((lane) => pipeline.lane(lane).consumerCount(slots.log[lane] as number));
   const laneFull = perLane((lane) => ingest.value(droppedCounter(lane)));
   const emitted = perLane((lane) => counted(`emitted.${lane}`));
   const retried = perLane((lane) => admin.value(`retried.${lane}`));
   const lanes = perLane((lane): LaneStats => {
     const ring = pipeline.lane(lane);
-    const processor = ring.consumerPosition(slots.processor[lane]);
     const log = ring.consumerPosition(slots.log[lane] as number);
     // Before the published sequence: what is taken is never ahead of it.
-    const { next } = states[lane];
+    const taken = names[lane].map((name) => {
+      const { cursor, delayedEvents: delayed, held, next } = pipeline.state(name);
+      return { name, cursor, delayed, held, next, position: ring.consumerPosition(slots.processor[name] as number) };
+    });
+    const processor = Math.min(...taken.map(({ position }) => position));
+    const next = Math.min(...taken.map((shard) => shard.next));
     const published = ring.publishedPosition;
+    const publishedSequence = ring.publishedSequence;
     return {
       accepted: ingest.value(acceptedCounter(lane)) + emitted[lane] + retried[lane],
       processed: processed[lane],
@@ -139,11 +166,15 @@ export function readStats(
       duplicates: duplicates[lane],
       cancelled: cancelled[lane],
       stored: stored[lane],
-      behind: ring.publishedSequence - next,
-      held: states[lane].held,
-      delayed: states[lane].delayedEvents,
-      windowsOpen: states[lane].openWindows,
+      behind: publishedSequence - next,
+      held: ofLane(lane, (shard) => pipeline.state(shard).held),
+      delayed: ofLane(lane, (shard) => pipeline.state(shard).delayedEvents),
+      windowsOpen: ofLane(lane, (shard) => pipeline.state(shard).openWindows),
       restarts: restarts[lane],
+      shards: taken.map(({ name, cursor, delayed, held, next, position }) => ({
+        ...{ name, cursor, delayed, held, behind: publishedSequence - next },
+        depthBytes: Math.max(0, published - position),
+      })),
       depthBytes: Math.max(0, published - Math.min(processor, log)),
       capacityBytes: ring.capacityBytes,
       cursors: {
@@ -332,6 +363,7 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Bytes in the lane that the slowest consumer has not passed.",
       byLane((lane) => lane.depthBytes),
     ),
+    ...shardFamilies(stats.lanes, gauge),
     gauge(
       "esc_lane_capacity_bytes",
       "Bytes that the lane holds.",
@@ -345,6 +377,36 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     ...logFamilies(stats.logs, counter, gauge),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),
+  ];
+}
+
+/** What each thread of a lane's processor is at. */
+function shardFamilies(lanes: Stats["lanes"], gauge: MakeFamily): MetricFamily[] {
+  const byShard = (read: (shard: ShardStats) => number): Sample[] =>
+    LANE_NAMES.flatMap((lane) =>
+      lanes[lane].shards.map((shard) => ({ labels: { lane, shard: shard.name }, value: read(shard) })),
+    );
+  return [
+    gauge(
+      "esc_shard_depth_bytes",
+      "Bytes in the lane that the shard has not come to.",
+      byShard((shard) => shard.depthBytes),
+    ),
+    gauge(
+      "esc_shard_behind_records",
+      "Records of the lane that the shard has not come to.",
+      byShard((shard) => shard.behind),
+    ),
+    gauge(
+      "esc_shard_held",
+      "Events of the shard that wait for a promise, a retry or their key.",
+      byShard((shard) => shard.held),
+    ),
+    gauge(
+      "esc_shard_cursor",
+      "Sequence below which everything of the shard is finished.",
+      byShard((shard) => shard.cursor),
+    ),
   ];
 }
 

@@ -27,7 +27,7 @@ const COUNT = 4;
 const ENTRY_START = 128;
 const ENTRY_BYTES = 64;
 const NAME_BYTES = 48;
-const MAX_REGIONS = 255;
+const MAX_REGIONS = 4_095;
 const DIRECTORY_BYTES = ENTRY_START + MAX_REGIONS * ENTRY_BYTES;
 const PAGE = 65_536;
 /** Two cache lines: the adjacent-line prefetcher of x86 pairs them, so one line apart still shares. */
@@ -40,7 +40,7 @@ export interface ArenaHandle {
 }
 
 export interface ArenaOptions {
-  /** Bytes for all regions together, 1 to 4,294,836,224. The directory (16 KiB) comes on top. Untouched pages cost no memory. */
+  /** Bytes for all regions together, 1 to 4,294,574,016. The directory (256 KiB) comes on top. Untouched pages cost no memory. */
   readonly bytes: number;
 }
 

@@ -23,8 +23,8 @@
 // no sequence yet.
 
 import {
-  CLAIM, CONSUMERS, MAX_PRODUCERS, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAPS, capacity,
-  fence, published, publishedSequence, raise, wakeAll,
+  CLAIM, ON_PUBLISH, PRODUCERS, PRODUCER_BYTES, PUBLISHED, PUBLISHED_SEQUENCE, TAPS, capacity, consumersOf, fence,
+  producerPlaces, published, publishedSequence, raise, wakeAll,
 } from "./control";
 import { slowest } from "./cursors";
 
@@ -202,7 +202,7 @@ export function publish(ring: usize, producer: u32, start: u64, end: u64, next: 
   // Marking and this look at the position are both sequentially consistent, as are the other's move of the position
   // and its look at the marks: one of the two sees the other, so a claim that is done is never left behind.
   while (publishNext(ring)) {}
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 /** The same for a ring's only producer: the sequence needs no order of its own, the position's store brings it along. */
@@ -211,7 +211,7 @@ export function publish(ring: usize, producer: u32, start: u64, end: u64, next: 
 export function publishAlone(ring: usize, end: u64, next: u64): void {
   store<u64>(ring + PUBLISHED_SEQUENCE, next);
   atomic.store<u64>(ring + PUBLISHED, end);
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 /** Publishes a claim that is done and whose turn it is; false when there is none. */
@@ -219,7 +219,8 @@ function publishNext(ring: usize): bool {
   const position = published(ring);
   // Nothing is claimed behind it: the usual case, and it saves the look at every slot.
   if (<u32>claimWord(ring) == <u32>(position >> 3)) return false;
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const places = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
     if (atomic.load<i32>(slot + DONE) == 0 || atomic.load<u64>(slot + START) != position) continue;
     const end = atomic.load<u64>(slot + END);
     raise(ring + PUBLISHED_SEQUENCE, atomic.load<u64>(slot + NEXT_SEQUENCE));
@@ -237,7 +238,8 @@ function publishNext(ring: usize): bool {
 export function blockedBy(ring: usize): i32 {
   const position = published(ring);
   if (claimPosition(claimWord(ring), position) == position) return -1;
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const places = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
     if (atomic.load<u64>(slot + START) == position && atomic.load<i32>(slot + DONE) == 0) return atomic.load<i32>(slot + THREAD);
   }
   return -2;
@@ -245,7 +247,7 @@ export function blockedBy(ring: usize): i32 {
 
 /** The next slot from `from` on that the thread owns; -1 when there is none. */
 export function producerOf(ring: usize, thread: i32, from: u32): i32 {
-  for (let i = from; i < <u32>MAX_PRODUCERS; i++) {
+  for (let i = from; i < producerPlaces(ring); i++) {
     const slot = slotOf(ring, i);
     if (atomic.load<i32>(slot + USED) != 0 && atomic.load<i32>(slot + THREAD) == thread) return <i32>i;
   }
@@ -273,7 +275,8 @@ export function orphan(ring: usize, producer: u32): i32 {
   if (before > start || claimPosition(claimWord(ring), before) == start) return ORPHAN_NONE;
   if ((word & TRYING) == 0) return ORPHAN_OPEN;
   let least = claimed(ring);
-  for (let slot = ring + PRODUCERS; slot < ring + CONSUMERS; slot += PRODUCER_BYTES) {
+  const places = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
     if (slot == mine || atomic.load<i32>(slot + USED) == 0) continue;
     const other = atomic.load<u64>(slot + START);
     if (other == start) return ORPHAN_NONE;

@@ -6,6 +6,7 @@
 // | offset | size | field |
 // |---|---|---|
 // | 0 | u32 ×3 | capacity in bytes (a power of two), address of the data, kind |
+// | 12 | u32 ×3 | offset of the consumers, behind the producers; how many consumers; further parkers for each reason |
 // | 32 | u32 ×8 | parkers to wake on publication |
 // | 64 | u32 ×8 | parkers to wake when space is freed and was wanted |
 // | 96 | u32 ×8 | parkers to wake when the durable position moves |
@@ -16,6 +17,10 @@
 // | 640 | u64 ×2 | position that producers ask skipping consumers to skip to; position that an acknowledgement waits for |
 // | 768 + 128·i | | producer i of 16, see `claims.ts` |
 // | 2816 + 384·j | | consumer j of 8, see `cursors.ts` |
+// | 5888 | u32 ×3·n | n further parkers for each reason, in the order above; none unless the ring was made for more |
+//
+// A ring may be made for more producers and consumers (`setPlaces`): what follows the producers moves back then. Nobody
+// looks at more places than the ring has, so one with few pays nothing for it.
 //
 // Each part is written by one side and has a pair of lines (128 bytes) of its own: the prefetcher of x86 pairs them.
 
@@ -24,6 +29,9 @@ import { unpark } from "./parker";
 const CAPACITY: usize = 0;
 const DATA: usize = 4;
 const KIND: usize = 8;
+const CONSUMERS_AT: usize = 12;
+const CONSUMER_PLACES: usize = 16;
+const MORE_PARKERS: usize = 20;
 export const ON_PUBLISH: usize = 32;
 export const ON_SPACE: usize = 64;
 export const ON_DURABLE: usize = 96;
@@ -61,7 +69,37 @@ export function ringInit(ring: usize, kind: u32, capacity: u32, data: usize, seq
   store<u32>(ring + KIND, kind);
   store<u64>(ring + PUBLISHED_SEQUENCE, sequence);
   store<u64>(ring + DURABLE_SEQUENCE, sequence);
+  setPlaces(ring, <u32>MAX_PRODUCERS, <u32>MAX_CONSUMERS, 0);
   atomic.store<u64>(ring + CLAIM, (sequence & 0xffffffff) << 32);
+}
+
+/** How many producers, consumers and further parkers there is room for. Right behind `ringInit`. */
+export function setPlaces(ring: usize, producers: u32, consumers: u32, moreParkers: u32): void {
+  store<u32>(ring + CONSUMERS_AT, <u32>PRODUCERS + producers * <u32>PRODUCER_BYTES);
+  store<u32>(ring + CONSUMER_PLACES, consumers);
+  store<u32>(ring + MORE_PARKERS, moreParkers);
+}
+
+/** Where the producers' places end and the consumers' begin. */
+// @ts-ignore: decorator
+@inline
+export function consumersOf(ring: usize): usize {
+  return ring + <usize>load<u32>(ring + CONSUMERS_AT);
+}
+
+export function producerPlaces(ring: usize): u32 {
+  return (load<u32>(ring + CONSUMERS_AT) - <u32>PRODUCERS) / <u32>PRODUCER_BYTES;
+}
+
+export function consumerPlaces(ring: usize): u32 {
+  return load<u32>(ring + CONSUMER_PLACES);
+}
+
+/** Further parkers of a reason: behind the consumers. */
+function moreParkers(ring: usize, reason: usize): usize {
+  const list = (reason - ON_PUBLISH) >> 5;
+  const bytes = <usize>load<u32>(ring + MORE_PARKERS) << 2;
+  return consumersOf(ring) + <usize>consumerPlaces(ring) * CONSUMER_BYTES + list * bytes;
 }
 
 // @ts-ignore: decorator
@@ -116,8 +154,12 @@ export function raise(p: usize, value: u64): void {
   }
 }
 
-function addParker(list: usize, parker: usize): bool {
-  for (let i: usize = 0; i < PARKERS; i++) {
+function addParker(ring: usize, reason: usize, parker: usize): bool {
+  return addTo(ring + reason, PARKERS, parker) || addTo(moreParkers(ring, reason), load<u32>(ring + MORE_PARKERS), parker);
+}
+
+function addTo(list: usize, places: usize, parker: usize): bool {
+  for (let i: usize = 0; i < places; i++) {
     const before = atomic.cmpxchg<u32>(list + (i << 2), 0, <u32>parker);
     if (before == 0 || before == <u32>parker) return true;
   }
@@ -125,29 +167,37 @@ function addParker(list: usize, parker: usize): bool {
 }
 
 export function wakeOnPublish(ring: usize, parker: usize): bool {
-  return addParker(ring + ON_PUBLISH, parker);
+  return addParker(ring, ON_PUBLISH, parker);
 }
 
 export function wakeOnSpace(ring: usize, parker: usize): bool {
-  return addParker(ring + ON_SPACE, parker);
+  return addParker(ring, ON_SPACE, parker);
 }
 
 export function wakeOnDurable(ring: usize, parker: usize): bool {
-  return addParker(ring + ON_DURABLE, parker);
+  return addParker(ring, ON_DURABLE, parker);
 }
 
 // @ts-ignore: decorator
 @inline
-export function wakeAll(list: usize): void {
-  if (atomic.load<u32>(list) != 0) wakeParkers(list);
+export function wakeAll(ring: usize, reason: usize): void {
+  if (atomic.load<u32>(ring + reason) != 0) wakeParkers(ring, reason);
 }
 
-function wakeParkers(list: usize): void {
-  for (let i: usize = 0; i < PARKERS; i++) {
+function wakeParkers(ring: usize, reason: usize): void {
+  if (!wakeThese(ring + reason, PARKERS)) return;
+  const more = load<u32>(ring + MORE_PARKERS);
+  if (more != 0) wakeThese(moreParkers(ring, reason), more);
+}
+
+/** @returns whether the list is full: then there may be more in the next. */
+function wakeThese(list: usize, places: usize): bool {
+  for (let i: usize = 0; i < places; i++) {
     const parker = atomic.load<u32>(list + (i << 2));
-    if (parker == 0) return;
+    if (parker == 0) return false;
     unpark(parker);
   }
+  return true;
 }
 
 /**
@@ -161,6 +211,6 @@ export function wantSpace(ring: usize): void {
 export function wakeProducers(ring: usize): void {
   if (atomic.load<i32>(ring + SPACE_WANTED) != 0) {
     atomic.store<i32>(ring + SPACE_WANTED, 0);
-    wakeAll(ring + ON_SPACE);
+    wakeAll(ring, ON_SPACE);
   }
 }

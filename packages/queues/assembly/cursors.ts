@@ -33,8 +33,8 @@
 import { FLAG_TOMBSTONE, RECORD_FLAGS, RECORD_SEQUENCE, padded } from "@esc/events/assembly/record";
 import { claimed } from "./claims";
 import {
-  CONSUMERS, CONSUMER_BYTES, KIND_EVENTS, MAX_CONSUMERS, TAPS, addressOf, capacity, fence, kind, published, publishedSequence,
-  wakeProducers,
+  CONSUMER_BYTES, KIND_EVENTS, TAPS, addressOf, capacity, consumerPlaces, consumersOf, fence, kind, published,
+  publishedSequence, wakeProducers,
 } from "./control";
 
 const POSITION: usize = 0;
@@ -71,7 +71,7 @@ const FRAME_SEQUENCE: usize = 4;
 // @ts-ignore: decorator
 @inline
 function slotOf(ring: usize, consumer: u32): usize {
-  return ring + CONSUMERS + <usize>consumer * CONSUMER_BYTES;
+  return consumersOf(ring) + <usize>consumer * CONSUMER_BYTES;
 }
 
 /** Takes a free consumer's slot for a thread, at what is published now; -1 when all 8 are taken. */
@@ -100,7 +100,7 @@ export function setCopy(ring: usize, consumer: u32, copy: usize, copyBytes: u32)
 }
 
 function add(ring: usize, thread: i32, state: i32): i32 {
-  for (let j: u32 = 0; j < <u32>MAX_CONSUMERS; j++) {
+  for (let j: u32 = 0; j < consumerPlaces(ring); j++) {
     const slot = slotOf(ring, j);
     if (atomic.cmpxchg<i32>(slot + STATE, NONE, SETTING_UP) != NONE) continue;
     atomic.store<i32>(slot + THREAD, thread);
@@ -139,7 +139,7 @@ export function removeConsumer(ring: usize, consumer: u32): void {
 
 /** The next slot from `from` on that the thread owns; -1 when there is none. */
 export function consumerOf(ring: usize, thread: i32, from: u32): i32 {
-  for (let j = from; j < <u32>MAX_CONSUMERS; j++) {
+  for (let j = from; j < consumerPlaces(ring); j++) {
     const slot = slotOf(ring, j);
     if (atomic.load<i32>(slot + STATE) != NONE && atomic.load<i32>(slot + THREAD) == thread) return <i32>j;
   }
@@ -188,7 +188,9 @@ export function overrunRecords(ring: usize, consumer: u32): u64 {
 /** The slowest gating consumer's position; `published` when there is none. */
 export function slowest(ring: usize): u64 {
   let least = published(ring);
-  for (let slot = ring + CONSUMERS; slot < ring + CONSUMERS + MAX_CONSUMERS * CONSUMER_BYTES; slot += CONSUMER_BYTES) {
+  const first = consumersOf(ring);
+  const end = first + <usize>consumerPlaces(ring) * CONSUMER_BYTES;
+  for (let slot = first; slot < end; slot += CONSUMER_BYTES) {
     const state = atomic.load<i32>(slot + STATE);
     if (state != GATING) continue;
     const position = atomic.load<u64>(slot + POSITION);

@@ -11,10 +11,11 @@ export {
 export { unpark } from "./parker";
 export {
   ORPHAN_NONE, ORPHAN_OPEN, ORPHAN_UNKNOWN, addConsumer, addProducer, addTap, adoptConsumer,
-  blockedBy, consumerOf, consumerParker, consumerRun, consumerState, consumerThread, freeProducer, kind, orphan, poll, pollTap,
-  producerOf, producerParker, ready, removeConsumer, removeProducer, setCopy, take, takeTap, wakeOnDurable, wakeOnPublish,
+  blockedBy, consumerOf, consumerParker, consumerPlaces, consumerRun, consumerState, consumerThread, freeProducer, kind, orphan, poll, pollTap,
+  producerOf, producerParker, producerPlaces, ready, removeConsumer, removeProducer, setCopy, setPlaces, take, takeTap, wakeOnDurable, wakeOnPublish,
   wakeOnSpace, wantSpace,
 } from "./ring";
+export { ownRecords } from "./share";
 export {
   SPSC_SLOTS_BYTES, slotsAvailable, slotsDepth, slotsFree, slotsInit, slotsLeave, slotsParker, slotsPop, slotsPublish,
   slotsPush, slotsRelease, slotsReleaseEvery, slotsTake,

@@ -14,13 +14,13 @@ export function durableSequence(ring: usize): u64 {
 export function publishDurable(ring: usize, position: u64, nextSequence: u64): void {
   atomic.store<u64>(ring + DURABLE_SEQUENCE, nextSequence);
   atomic.store<u64>(ring + DURABLE, position);
-  wakeAll(ring + ON_DURABLE);
+  wakeAll(ring, ON_DURABLE);
 }
 
 /** Asks consumers that skip to skip what is before `position`. */
 export function askToSkip(ring: usize, position: u64): void {
   raise(ring + SKIP_TO, position);
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 export function skipTarget(ring: usize): u64 {
@@ -31,7 +31,7 @@ export function skipTarget(ring: usize): u64 {
 export function askToSync(ring: usize, position: u64): void {
   if (atomic.load<u64>(ring + SYNC_TO) >= position) return;
   raise(ring + SYNC_TO, position);
-  wakeAll(ring + ON_PUBLISH);
+  wakeAll(ring, ON_PUBLISH);
 }
 
 export function syncTarget(ring: usize): u64 {

@@ -109,10 +109,7 @@ describe("the explorer finds the bug", () => {
     [
       "the gate takes the fastest consumer for the slowest",
       twoConsumers,
-      cursors(
-        "if (position < least) least = position;",
-        "if (slot == ring + CONSUMERS || position > least) least = position;",
-      ),
+      cursors("if (position < least) least = position;", "if (slot == first || position > least) least = position;"),
       overwritten,
     ],
     [
@@ -167,9 +164,9 @@ describe("the explorer finds the bug", () => {
       sleeping,
       control(
         `    atomic.store<i32>(ring + SPACE_WANTED, 0);
-    wakeAll(ring + ON_SPACE);
+    wakeAll(ring, ON_SPACE);
 `,
-        `    wakeAll(ring + ON_SPACE);
+        `    wakeAll(ring, ON_SPACE);
     atomic.store<i32>(ring + SPACE_WANTED, 0);
 `,
       ),

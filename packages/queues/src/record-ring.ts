@@ -6,16 +6,16 @@ import type { Arena } from "@esc/arena";
 import { crcTable, EscError } from "@esc/events";
 import type { Parker } from "./parker.ts";
 import { RecordAppender } from "./record-appender.ts";
-import { Ring, RingKind } from "./ring.ts";
+import { Ring, RingKind, type RingPlaces } from "./ring.ts";
 import { RingConsumer } from "./ring-consumer.ts";
-
-const MAX_PRODUCERS = 16;
 
 export interface RecordRingOptions {
   /** Bytes of the ring: a power of two, 4 KiB to 1 GiB. */
   readonly capacityBytes: number;
   /** Sequence of the first record; 1 unless given. */
   readonly firstSequence?: number;
+  /** For more producers, consumers and parkers than usual. */
+  readonly places?: RingPlaces;
 }
 
 export class RecordRing extends Ring {
@@ -35,7 +35,8 @@ export class RecordRing extends Ring {
    * @throws EscError `ESC_RING_CAPACITY` when the capacity is not a power of two in range; ArenaError when there's no room.
    */
   static create(arena: Arena, name: string, options: RecordRingOptions): RecordRing {
-    Ring.allocate(arena, name, RingKind.events, options.capacityBytes, options.firstSequence);
+    const { capacityBytes, firstSequence, places } = options;
+    Ring.allocate(arena, name, RingKind.events, capacityBytes, firstSequence, places);
     return new RecordRing(arena, name);
   }
 
@@ -44,9 +45,9 @@ export class RecordRing extends Ring {
     return new RecordRing(arena, name);
   }
 
-  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all 16 are taken. */
+  /** Takes a producer's slot for a kernel that claims by itself. @throws EscError `ESC_RING_PRODUCERS` when all are taken. */
   addProducer(): number {
-    return this.takeProducer(MAX_PRODUCERS);
+    return this.takeProducer(this.kernel.producerPlaces(this.address));
   }
 
   /**
@@ -78,7 +79,10 @@ export class RecordRing extends Ring {
   /** Wakes a parker whenever the durable position moves. */
   wakeOnDurable(parker: Parker): void {
     if (this.kernel.wakeOnDurable(this.address, parker.address) === 0) {
-      throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes 8 parkers per reason already.`);
+      throw new EscError(
+        "ESC_RING_PARKERS",
+        `Ring "${this.name}" wakes as many parkers per reason as it was made for.`,
+      );
     }
   }
 

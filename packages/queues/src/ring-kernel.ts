@@ -6,6 +6,9 @@ type Flag = number;
 
 export interface RingKernel {
   ringInit(ring: number, kind: number, capacity: number, data: number, sequence: number): void;
+  setPlaces(ring: number, producers: number, consumers: number, moreParkers: number): void;
+  producerPlaces(ring: number): number;
+  consumerPlaces(ring: number): number;
   kind(ring: number): number;
   // Producers.
   addProducer(ring: number, thread: number, most: number): number;
@@ -69,6 +72,7 @@ export interface RingKernel {
   takeTap(ring: number, consumer: number, bytes: number, records: number, expected: number): void;
   nextRun(ring: number, consumer: number, from: number, onlyDurable: Flag, maxBytes: number): number;
   advance(ring: number, consumer: number, position: number, records: number): void;
+  ownRecords(from: number, to: number, index: number, most: number, by: number, shares: number, share: number): number;
   // Wake-ups.
   wakeOnPublish(ring: number, parker: number): Flag;
   wakeOnSpace(ring: number, parker: number): Flag;

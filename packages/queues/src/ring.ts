@@ -14,12 +14,24 @@ export type RingKind = (typeof RingKind)[keyof typeof RingKind];
 
 const KIND_NAMES = ["RecordRing", "SpscRing", "MpscRing", "MpscSlots"] as const;
 
-/** `RING_CONTROL_BYTES` of `assembly/control.ts`. */
-const CONTROL_BYTES = 768 + 16 * 128 + 8 * 384;
-const MIN_CAPACITY = 4_096;
-const MAX_CAPACITY = 1 << 30;
 const MAX_PRODUCERS = 16;
 const MAX_CONSUMERS = 8;
+const MAX_PARKERS = 8;
+
+/** Who may use a ring at once: what isn't said is 16 producers, 8 consumers, 8 parkers for each reason. */
+export interface RingPlaces {
+  readonly producers?: number;
+  readonly consumers?: number;
+  readonly parkers?: number;
+}
+
+/** Bytes of the control block: `assembly/control.ts`. */
+function controlBytes({ producers = MAX_PRODUCERS, consumers = MAX_CONSUMERS, parkers = MAX_PARKERS }: RingPlaces) {
+  return 768 + producers * 128 + consumers * 384 + 3 * 4 * (parkers - MAX_PARKERS);
+}
+
+const MIN_CAPACITY = 4_096;
+const MAX_CAPACITY = 1 << 30;
 /** Looks at a claim that can't be told yet: each is as long as a few of the other thread's instructions. */
 const ORPHAN_LOOKS = 1_000_000;
 
@@ -93,21 +105,31 @@ export abstract class Ring implements Disposable {
   }
 
   /** Arena bytes that a ring of that capacity needs, alignment included. */
-  static bytesFor(capacityBytes: number): number {
-    return capacityBytes + CONTROL_BYTES + 256;
+  static bytesFor(capacityBytes: number, places: RingPlaces = {}): number {
+    return capacityBytes + controlBytes(places) + 256;
   }
 
   /** @internal Makes the regions of a ring. */
-  protected static allocate(arena: Arena, name: string, kind: RingKind, capacityBytes: number, sequence = 1): void {
+  protected static allocate(
+    arena: Arena,
+    name: string,
+    kind: RingKind,
+    capacityBytes: number,
+    sequence = 1,
+    places: RingPlaces = {},
+  ): void {
     if (capacityBytes < MIN_CAPACITY || capacityBytes > MAX_CAPACITY || !Number.isInteger(Math.log2(capacityBytes))) {
       throw new EscError(
         "ESC_RING_CAPACITY",
         `Ring "${name}": a capacity is a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} bytes, not ${capacityBytes}.`,
       );
     }
-    const control: Region = arena.allocate(controlName(name), CONTROL_BYTES);
+    const control: Region = arena.allocate(controlName(name), controlBytes(places));
     const data = arena.allocate(dataName(name), capacityBytes);
-    ringKernel(arena).ringInit(control.address, kind, capacityBytes, data.address, sequence);
+    const kernel = ringKernel(arena);
+    kernel.ringInit(control.address, kind, capacityBytes, data.address, sequence);
+    const { producers = MAX_PRODUCERS, consumers = MAX_CONSUMERS, parkers = MAX_PARKERS } = places;
+    kernel.setPlaces(control.address, producers, consumers, parkers - MAX_PARKERS);
   }
 
   /** Bytes published since the start. */
@@ -131,7 +153,7 @@ export abstract class Ring implements Disposable {
   consumers(): ConsumerState[] {
     const { kernel, address } = this;
     const states: ConsumerState[] = [];
-    for (let slot = 0; slot < MAX_CONSUMERS; slot++) {
+    for (let slot = 0; slot < kernel.consumerPlaces(address); slot++) {
       const state = kernel.consumerState(address, slot);
       if (state !== GATING && state !== TAP) continue;
       const position = kernel.consumerPosition(address, slot);
@@ -176,7 +198,7 @@ export abstract class Ring implements Disposable {
   reclaim(endedThreadId: number, { keepConsumers = false } = {}): Reclaimed {
     const { kernel, address } = this;
     let [producers, closedClaims, pending, consumers] = [0, 0, 0, 0];
-    for (let at = 0; at < MAX_PRODUCERS; at++) {
+    for (let at = 0; at < kernel.producerPlaces(address); at++) {
       const slot = kernel.producerOf(address, endedThreadId, at);
       if (slot < 0) break;
       at = slot;
@@ -188,7 +210,7 @@ export abstract class Ring implements Disposable {
       if (kernel.freeProducer(address, slot) !== 0) producers++;
       else pending++;
     }
-    for (let at = 0; !keepConsumers && at < MAX_CONSUMERS; at++) {
+    for (let at = 0; !keepConsumers && at < kernel.consumerPlaces(address); at++) {
       const slot = kernel.consumerOf(address, endedThreadId, at);
       if (slot < 0) break;
       at = slot;
@@ -224,7 +246,8 @@ export abstract class Ring implements Disposable {
   }
 
   #register(done: number): void {
-    if (done === 0) throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes 8 parkers per reason already.`);
+    if (done !== 0) return;
+    throw new EscError("ESC_RING_PARKERS", `Ring "${this.name}" wakes as many parkers per reason as it was made for.`);
   }
 
   /**
@@ -271,7 +294,10 @@ export abstract class Ring implements Disposable {
 
   /** @internal */
   protected noConsumers(): EscError {
-    return new EscError("ESC_RING_CONSUMERS", `Ring "${this.name}" has its ${MAX_CONSUMERS} consumers already.`);
+    return new EscError(
+      "ESC_RING_CONSUMERS",
+      `Ring "${this.name}" has its ${this.kernel.consumerPlaces(this.address)} consumers already.`,
+    );
   }
 }
 

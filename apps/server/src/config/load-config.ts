@@ -179,7 +179,11 @@ function frozen<Value>(value: Value): Value {
 
 function warningsOf({ router, numa }: Config): string[] {
   const warnings: string[] = [];
-  if (router.shards > 1) warnings.push(`router.shards is ${router.shards}, but this version runs one shard per lane`);
+  if (router.strategy === "round_robin" && router.shards !== 1) {
+    warnings.push(
+      "router.strategy is round_robin: events of the realtime and the batch lane are in no order; the transactional lane keeps that of each topic, and goes by hash",
+    );
+  }
   if (numa.enable) warnings.push("numa.enable is true, but this version places no threads");
   return warnings;
 }

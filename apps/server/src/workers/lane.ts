@@ -12,9 +12,11 @@ import {
   type Handler,
   HandlerTable,
   LaneProcessor,
+  PastLayouts,
   toDefinitions,
   type Window,
 } from "@esc/processors";
+import { RecordShare } from "@esc/queues";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
 import { importHandlers } from "../handlers/import-handlers.ts";
 import { lanePolicy, topicRules } from "../lane-policy.ts";
@@ -26,7 +28,8 @@ import { startWorker } from "./start-failure.ts";
 
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
 const port = parentPort;
-const { handle, config, lane, to, fresh, checkpoint, deathOf, overrides } = workerData as LaneStart;
+const start = workerData as LaneStart;
+const { handle, config, lane, name, file, sharding, to, fresh, checkpoint, deathOf, overrides } = start;
 
 /** How often the thread says that it lives, ms. */
 const BEAT_MS = 250;
@@ -34,7 +37,7 @@ const ALERTS = { burst: 100, perSecond: 10 };
 
 await startWorker(port, async () => {
   const pipeline = Pipeline.attach(handle);
-  const state = pipeline.states[lane];
+  const state = pipeline.state(name);
   setInterval(() => state.beat(), BEAT_MS).unref();
   const { processing, handler_timeout_ms: handlerTimeoutMs } = config;
   const definitions = await loadDefinitions(config.handlers);
@@ -43,8 +46,8 @@ await startWorker(port, async () => {
     policy: lanePolicy(config, lane),
     watchesSla: lane === "realtime",
   });
-  const rings = new LaneRings(pipeline, lane, config);
-  const counters = pipeline.processors[lane];
+  const rings = new LaneRings(pipeline, lane, name, config);
+  const counters = pipeline.counters(name);
   const stopping = new AbortController();
   const now = () => performance.now();
   const clock = () => Date.now();
@@ -52,15 +55,21 @@ await startWorker(port, async () => {
   const alert = (level: AlertLevel, text: string) => {
     const within = budget.take(now());
     counters.add(within ? "alerts.raised" : "alerts.dropped");
-    if (within) send({ type: "alert", alert: { level, text, source: lane, atMs: clock() } });
+    if (within) send({ type: "alert", alert: { level, text, source: name, atMs: clock() } });
   };
-  const line = (level: LogLevel) => (message: string) => send({ type: "line", level, message: `${lane}: ${message}` });
+  const line = (level: LogLevel) => (message: string) => send({ type: "line", level, message: `${name}: ${message}` });
   const dedup = processing.dedup;
   const processor = new LaneProcessor({
     ring: pipeline.lane(lane),
     consumer: rings.consumer,
+    share:
+      sharding.shards > 1
+        ? new RecordShare(pipeline.arena, `share.${name}`, {
+            ...{ by: sharding.by, shares: sharding.shards, share: start.shard },
+          })
+        : undefined,
     arenaBytes: pipeline.bytes,
-    parker: pipeline.parker(`lane.${lane}`),
+    parker: pipeline.parker(`lane.${name}`),
     handlers,
     context: {
       lane,
@@ -78,8 +87,8 @@ await startWorker(port, async () => {
     outlets: [rings.deadLetters, ...Object.values(rings.producers)],
     counters,
     state,
-    cursor: new CursorFile(cursorFile(config.storage.path, lane)),
-    checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, lane)),
+    cursor: new CursorFile(cursorFile(config.storage.path, file)),
+    checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, file)),
     onlyDurable: lane === "transactional",
     skipOldest: lane === "realtime",
     watchesSla: lane === "realtime",
@@ -113,7 +122,10 @@ await startWorker(port, async () => {
     if (value === "stop" && !stopping.signal.aborted) stopping.abort();
     return value;
   };
-  await processor.run(mode, { dir: logDirectory(config.storage.path, lane), to, fresh, checkpoint });
+  await processor.run(mode, {
+    ...{ dir: logDirectory(config.storage.path, lane), to, fresh, checkpoint, inherited: start.inherited },
+    past: start.past.length > 0 ? new PastLayouts(start.past) : undefined,
+  });
   send({ type: "done" });
   port.close();
 });

@@ -1,10 +1,11 @@
 /** What a lane's processor is made of, and where it begins. */
 import type { CounterBlock } from "@esc/metrics";
-import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
+import type { Parker, RecordRing, RecordShare, RingConsumer } from "@esc/queues";
 import type { CursorFile } from "@esc/storage";
 import type { DeadLetters } from "../dead-letters/dead-letters.ts";
 import type { HandlerTable } from "../handler-table.ts";
 import type { RetryPolicy } from "../retry/retry-policy.ts";
+import type { PastLayouts } from "../shards/past-layouts.ts";
 import type { LaneContext } from "./call-context.ts";
 import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
@@ -16,6 +17,8 @@ export interface LaneProcessorOptions {
   readonly ring: RecordRing;
   /** The lane's consumer of the ring: its own, or that of a thread of the lane which died. */
   readonly consumer: RingConsumer;
+  /** Which of the lane's events are this processor's; all of them unless given. */
+  readonly share?: RecordShare | undefined;
   /** The arena's bytes: what the ring's runs are offsets into. */
   readonly arenaBytes: Uint8Array;
   readonly parker: Parker;
@@ -67,4 +70,8 @@ export interface LaneStartPoint {
   readonly fresh: boolean;
   /** What the checkpoint on disk says. */
   readonly checkpoint: Checkpoint;
+  /** What shards did that the lane was divided into before. */
+  readonly past?: PastLayouts | undefined;
+  /** Windows of such shards, which are closed at the start: none was there to put more into them. */
+  readonly inherited?: readonly Pick<Checkpoint, "windows" | "closed">[];
 }

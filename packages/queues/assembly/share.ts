@@ -1,0 +1,34 @@
+// Which records of a run belong to one of several consumers that share a ring's records between them. Each looks over the
+// same bytes and takes its own; what is another's costs a few loads here, and nothing in JavaScript.
+
+import {
+  FLAG_TOMBSTONE, RECORD_FLAGS, RECORD_HASH, RECORD_LENGTH, RECORD_SEQUENCE, padded,
+} from "@esc/events/assembly/record";
+
+/** The topic decides: all events of a topic are one share's. */
+export const BY_HASH: u32 = 0;
+/** The sequence decides: events go round. */
+export const BY_SEQUENCE: u32 = 1;
+
+/**
+ * Writes the addresses (u32) of the share's records among those of [from, to) to `index`, and behind them where it stopped:
+ * at `to`, or before the record that there was no room for. Tombstones are nobody's.
+ * @param index room for `most` + 1 addresses.
+ * @returns how many records are the share's.
+ */
+export function ownRecords(from: usize, to: usize, index: usize, most: u32, by: u32, shares: u32, share: u32): u32 {
+  let found: u32 = 0;
+  let at = from;
+  while (at < to) {
+    const next = at + padded(load<u32>(at + RECORD_LENGTH));
+    const owner = by == BY_HASH ? load<u32>(at + RECORD_HASH) % shares : <u32>(load<u64>(at + RECORD_SEQUENCE) % <u64>shares);
+    if (owner == share && (load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
+      if (found == most) break;
+      store<u32>(index + (<usize>found << 2), <u32>at);
+      found++;
+    }
+    at = next;
+  }
+  store<u32>(index + (<usize>found << 2), <u32>at);
+  return found;
+}

@@ -1,0 +1,77 @@
+/**
+ * One of several consumers' share of a ring's records: each looks over the same runs and takes its own. By topic, so that a
+ * topic's events stay with one consumer and in order; or round and round by sequence, which keeps no order.
+ */
+import type { Arena } from "@esc/arena";
+import { type RingKernel, ringKernel } from "./ring-kernel.ts";
+
+/** What says whose a record is: its topic's hash, or its sequence; modulo the number of shares. */
+export type ShareBy = "hash" | "sequence";
+
+export interface ShareOptions {
+  readonly by: ShareBy;
+  /** How many there are, 1 to 64, and which this is, from 0. */
+  readonly shares: number;
+  readonly share: number;
+}
+
+/** Own records found at once: as many as a run of 1 MiB can hold. 104 KiB of addresses. */
+const MOST = 26_624;
+const INDEX_BYTES = 4 * (MOST + 1);
+
+/** Which share an event is in. */
+export function shareOf(by: ShareBy, shares: number, topicHash: number, sequence: number): number {
+  return (by === "hash" ? topicHash : sequence) % shares;
+}
+
+export class RecordShare {
+  /** Arena bytes of its index, alignment included. */
+  static readonly bytes = INDEX_BYTES + 128;
+  readonly #options: ShareOptions;
+  readonly #kernel: RingKernel;
+  readonly #address: number;
+  readonly #index: Uint32Array;
+  #at = 0;
+  #count = 0;
+
+  /** @param name of the index's region; one that a thread before left is used again. */
+  constructor(arena: Arena, name: string, options: ShareOptions) {
+    this.#options = options;
+    this.#kernel = ringKernel(arena);
+    const { address } = arena.ensure(name, INDEX_BYTES);
+    this.#address = address;
+    this.#index = new Uint32Array(arena.memory.buffer, address, MOST + 1);
+  }
+
+  /**
+   * Finds the share's records among those that lie in [from, to). A few nanoseconds for each record that isn't one.
+   * @returns the first one's address; {@link end} when there is none.
+   */
+  find(from: number, to: number): number {
+    const { by, shares, share } = this.#options;
+    this.#count = this.#kernel.ownRecords(from, to, this.#address, MOST, by === "hash" ? 0 : 1, shares, share);
+    this.#at = 0;
+    return this.#index[0] as number;
+  }
+
+  /** The address of the record behind the last one told; {@link end} behind the last. */
+  next(): number {
+    return this.#index[++this.#at] as number;
+  }
+
+  /** How many records {@link find} found. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Where {@link find} stopped: at the end of what it was given, or before a record that it had no room for. */
+  get end(): number {
+    return this.#index[this.#count] as number;
+  }
+
+  /** Whether an event is in the share. */
+  owns(topicHash: number, sequence: number): boolean {
+    const { by, shares, share } = this.#options;
+    return shareOf(by, shares, topicHash, sequence) === share;
+  }
+}
