@@ -38,8 +38,10 @@ function powerOfTwo(least: number, most: number): z.ZodType<number> {
     .refine((value) => value >= least && value <= most && Number.isInteger(Math.log2(value)), { error });
 }
 
-const shardsError = "auto, or a whole number from 1 to 64";
-const shards = z.union([z.literal("auto"), whole(1, 64)], { error: shardsError });
+const isShards = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 64;
+const shards = z.custom<number | "auto">((value) => value === "auto" || isShards(value), {
+  error: "auto, or a whole number from 1 to 64",
+});
 const flag = z.boolean({ error: "true or false" });
 const text = z.string({ error: "a string" }).min(1, { error: "a string that isn't empty" });
 const host = text;

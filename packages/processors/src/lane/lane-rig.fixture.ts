@@ -5,15 +5,16 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable, encodeMetadata, LANE_NAMES, type LaneName, Priority, type PriorityName } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
-import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
+import { Parker, RecordRing, RecordShare, type RingConsumer, type ShareOptions } from "@esc/queues";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
 import { DeadLetters } from "../dead-letters/dead-letters.ts";
 import { toDefinitions } from "../handler-module.ts";
 import { HandlerTable } from "../handler-table.ts";
 import { LaneProcessor, type ProcessorMode } from "../lane-processor.ts";
 import { NO_RETRY, type RetryPolicy } from "../retry/retry-policy.ts";
+import { openShards } from "../shards/shard-layout.ts";
 import type { TopicRule } from "../topic-policy.ts";
-import { CheckpointFile, resumeFrom } from "./checkpoint-file.ts";
+import { CheckpointFile } from "./checkpoint-file.ts";
 import { PROCESSOR_COUNTERS, type ProcessorCounter } from "./counters.ts";
 import { createIdWindow } from "./duplicates.ts";
 import { Emitter } from "./emitter.ts";
@@ -35,6 +36,8 @@ export interface RigOptions {
   readonly timeoutMs?: number;
   readonly deadBytes?: number;
   readonly emitBytes?: number;
+  /** The lane is divided, and this is one of its shards; the only one unless given. */
+  readonly share?: ShareOptions;
   /** Go on in a directory, as after a crash of the process. */
   readonly dataDir?: string;
 }
@@ -127,10 +130,16 @@ export class LaneRig implements AsyncDisposable {
     const arena = this.#arena;
     const fresh = this.#threads++ === 0;
     if (!fresh) this.state.blame();
-    const checkpoints = new CheckpointFile(CheckpointFile.pathIn(this.dataDir, lane));
-    const cursors = new CursorFile(cursorFile(this.dataDir, lane));
-    const cursor = await cursors.read();
-    const checkpoint = resumeFrom(await checkpoints.read(), cursor.kind === "known" ? cursor.nextSequence : undefined);
+    const { share = { by: "hash", shares: 1, share: 0 } } = this.#options;
+    const divided = await openShards(
+      { dataDir: this.dataDir, lane, onError: (text) => void this.lines.push(text) },
+      { shards: share.shares, by: share.by },
+      this.#log.nextSequence,
+    );
+    const { file, checkpoint, inherited } = divided.resumes[share.share] as (typeof divided.resumes)[0];
+    if (fresh) this.state.next = checkpoint.cursor;
+    const checkpoints = new CheckpointFile(CheckpointFile.pathIn(this.dataDir, file));
+    const cursors = new CursorFile(cursorFile(this.dataDir, file));
     const consumer = this.ring.consumer(this.#slot === undefined ? {} : { adopt: this.#slot });
     this.#slot = consumer.slot;
     const line = (text: string) => void this.lines.push(text);
@@ -147,6 +156,7 @@ export class LaneRig implements AsyncDisposable {
     const processor = new LaneProcessor({
       ring: this.ring,
       consumer,
+      share: share.shares > 1 ? new RecordShare(arena, "share", share) : undefined,
       arenaBytes: this.#bytes,
       parker: Parker.attach(arena, "parker"),
       handlers: new HandlerTable(toDefinitions(handlers, "test"), lane, {
@@ -191,7 +201,9 @@ export class LaneRig implements AsyncDisposable {
       return this.mode;
     };
     const dir = logDirectory(this.dataDir, lane);
-    this.#running = processor.run(mode, { dir, to: this.#to, fresh, checkpoint });
+    this.#running = processor.run(mode, {
+      ...{ dir, to: this.#to, fresh, checkpoint, inherited, past: divided.past },
+    });
     this.#running.catch(() => undefined);
     return this;
   }

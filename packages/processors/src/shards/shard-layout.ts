@@ -92,6 +92,7 @@ export async function openShards(options: ShardFilesOptions, wanted: Sharding, t
     }
     await writeLayout(options, layout);
     saved = layout.starts.map(() => ({ checkpoint: undefined }));
+    await writeCursors(options, layout);
   }
   await removeOthers(options, layout);
   return laneShards(layout, saved, lane);
@@ -193,10 +194,11 @@ async function readSaved(options: ShardFilesOptions, layout: ShardLayout): Promi
         `${file}: the checkpoint is broken (${state.reason}): open windows are lost, and what was finished out of order is handled again`,
       );
     }
-    if (cursor.kind !== "known" && state.kind !== "known") return { checkpoint: undefined };
     const resume = resumeFrom(state, cursor.kind === "known" ? cursor.nextSequence : undefined);
-    if (state.kind === "known") return { checkpoint: resume };
-    // Its first save wrote a checkpoint, which is gone: what waited then may still do.
+    if (state.kind === "known" || layout.generation === 0) return { checkpoint: resume };
+    // The first save of a shard of a division writes a checkpoint: without one there was none.
+    if (state.kind === "new" || cursor.kind !== "known") return { checkpoint: undefined };
+    // What waited at the first start may still do.
     const delayed = layout.starts[shard]?.delayed ?? [];
     return { checkpoint: { ...resume, delayed, cursor: Math.max(resume.cursor, layout.cursor) } };
   };
@@ -220,6 +222,15 @@ async function readLayout({
 
 async function writeLayout({ dataDir, lane }: ShardFilesOptions, layout: ShardLayout): Promise<void> {
   await new CheckpointFile<ShardLayout>(layoutPath(dataDir, lane)).write(encodeCheckpoint(layout));
+}
+
+/** What retention goes by until the shards save something themselves. */
+async function writeCursors({ dataDir, lane }: ShardFilesOptions, layout: ShardLayout): Promise<void> {
+  const write = (shard: number, { delayed }: ShardStart) => {
+    const needed = Math.min(layout.cursor, ...delayed.map(([sequence]) => sequence).slice(0, 1));
+    return new CursorFile(cursorFile(dataDir, fileOf(lane, layout, shard))).write(needed);
+  };
+  await Promise.all(layout.starts.map((start, shard) => write(shard, start)));
 }
 
 /** Removes files of other generations: they say nothing any more. */
