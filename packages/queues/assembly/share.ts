@@ -11,6 +11,18 @@ export const BY_HASH: u32 = 0;
 export const BY_SEQUENCE: u32 = 1;
 
 /**
+ * All bits of a topic's hash in every bit (MurmurHash3's finalizer): of topics that differ in a digit its lowest bits alone
+ * are often the same. Stands in what is kept of a division, so it must never change; `record-share.ts` has the same.
+ */
+// @ts-ignore: decorator
+@inline
+function mixed(hash: u32): u32 {
+  hash = (hash ^ (hash >> 16)) * 0x85ebca6b;
+  hash = (hash ^ (hash >> 13)) * 0xc2b2ae35;
+  return hash ^ (hash >> 16);
+}
+
+/**
  * Writes the addresses (u32) of the share's records among those of [from, to) to `index`, and behind them where it stopped:
  * at `to`, or before the record that there was no room for. Tombstones are nobody's.
  * @param index room for `most` + 1 addresses.
@@ -21,7 +33,7 @@ export function ownRecords(from: usize, to: usize, index: usize, most: u32, by: 
   let at = from;
   while (at < to) {
     const next = at + padded(load<u32>(at + RECORD_LENGTH));
-    const owner = by == BY_HASH ? load<u32>(at + RECORD_HASH) % shares : <u32>(load<u64>(at + RECORD_SEQUENCE) % <u64>shares);
+    const owner = by == BY_HASH ? mixed(load<u32>(at + RECORD_HASH)) % shares : <u32>(load<u64>(at + RECORD_SEQUENCE) % <u64>shares);
     if (owner == share && (load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
       if (found == most) break;
       store<u32>(index + (<usize>found << 2), <u32>at);

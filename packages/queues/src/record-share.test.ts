@@ -52,7 +52,7 @@ test("every record of a run is in exactly one share, that of its topic's hash or
 test("a share of nothing stops at the run's end and has found none", () => {
   const { arena, consumer, view } = ringOf(["one"]);
   consumer.next(1 << 20);
-  const owner = view.getUint32(consumer.runAddress + 24, true) % 2;
+  const owner = shareOf("hash", 2, view.getUint32(consumer.runAddress + 24, true), 1);
   const own = new RecordShare(arena, "share", { by: "hash", shares: 2, share: 1 - owner });
   const end = consumer.runAddress + consumer.runBytes;
   expect([own.find(consumer.runAddress, end), own.count, own.end]).toEqual([end, 0, end]);

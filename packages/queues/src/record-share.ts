@@ -5,7 +5,7 @@
 import type { Arena } from "@esc/arena";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 
-/** What says whose a record is: its topic's hash, or its sequence; modulo the number of shares. */
+/** What says whose a record is: its topic's hash, mixed once more, or its sequence; modulo the number of shares. */
 export type ShareBy = "hash" | "sequence";
 
 export interface ShareOptions {
@@ -21,7 +21,14 @@ const INDEX_BYTES = 4 * (MOST + 1);
 
 /** Which share an event is in. */
 export function shareOf(by: ShareBy, shares: number, topicHash: number, sequence: number): number {
-  return (by === "hash" ? topicHash : sequence) % shares;
+  return (by === "hash" ? mixed(topicHash) : sequence) % shares;
+}
+
+/** As in `assembly/share.ts`, which says why. */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
 }
 
 export class RecordShare {

@@ -85,6 +85,7 @@ export class LaneRig implements AsyncDisposable {
   readonly #to: number;
   readonly #storing: NodeJS.Timeout;
   #dead = false;
+  #writing: Promise<void> = Promise.resolve();
   #slot: number | undefined;
   #threads = 0;
   #running: Promise<void> | undefined;
@@ -175,8 +176,8 @@ export class LaneRig implements AsyncDisposable {
       outlets: [dead],
       counters: this.#counters,
       state: this.state,
-      cursor: cursors,
-      checkpoint: checkpoints,
+      cursor: { write: (next) => this.#write(() => cursors.write(next)) },
+      checkpoint: { write: (text) => this.#write(() => checkpoints.write(text)) },
       onlyDurable: lane === "transactional",
       skipOldest: lane === "realtime",
       watchesSla: lane === "realtime",
@@ -348,9 +349,18 @@ export class LaneRig implements AsyncDisposable {
     return views;
   }
 
+  /** A dead thread begins no write; one that is under way has an end, since files are looked at behind a crash. */
+  #write(write: () => Promise<void>): Promise<void> {
+    if (this.#dead) return new Promise(() => undefined);
+    const writing = write();
+    this.#writing = writing.catch(() => undefined);
+    return writing;
+  }
+
   /** The process is gone: only files are left. */
   async crash(): Promise<void> {
     await this.die();
+    await this.#writing;
     clearInterval(this.#storing);
     this.#log.close();
   }
