@@ -4,6 +4,7 @@
  *
  *     node bench/src/big-log.ts [--events 50000000] [--payload 160] [--dir /tmp] [--keep]
  */
+
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, LogFollower, LogReader, logDirectory, recoverLog, SegmentedLog } from "@esc/storage";
 import { commandLine } from "@esc/tooling/script";
 
@@ -49,7 +51,7 @@ function build(dir: string): void {
       n++;
     }
     for (let records = consumer.next(1 << 20); records > 0; records = consumer.next(1 << 20)) {
-      log.append(bytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, records);
+      log.append(bytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, records);
       consumer.release(consumer.runEnd, records);
     }
   }

@@ -5,14 +5,17 @@
  *
  *     node bench/src/log-alone.ts [--mib 256] [--runs 5] [--syncs 1000] [--events 20000] [--dir /tmp] [--no-peers]
  */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { checkLog, SegmentedLog } from "@esc/storage";
 import { commandLine } from "@esc/tooling/script";
 import { acknowledged } from "./acknowledged.ts";
@@ -54,7 +57,7 @@ function makeRecords(count: number): Buffer {
   for (let made = 0, copied = 0; copied < count; ) {
     while (made < count && producer.append({ ...event, timeMs: 1_700_000_000_000 + made })) made++;
     for (let n = consumer.next(4 * MIB); n > 0; n = consumer.next(4 * MIB)) {
-      records.set(new Uint8Array(arena.memory.buffer, consumer.runAddress, consumer.runBytes), copied * RECORD_BYTES);
+      records.set(new Uint8Array(arena.memory.buffer, runAddress(consumer), consumer.runBytes), copied * RECORD_BYTES);
       copied += n;
       consumer.release(consumer.runEnd, n);
     }
@@ -124,7 +127,7 @@ async function throughThread(): Promise<number[]> {
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "lane", { capacityBytes: MIB });
   const logParker = Parker.create(arena, "parker.log");
-  const stopped = new Int32Array(arena.memory.buffer, arena.allocate("stopped", 4).address, 1);
+  const stopped = new Int32Array(arena.memory.buffer, regionAddress(arena.allocate("stopped", 4)), 1);
   const path = join(dir, "thread");
   const worker = new Worker(new URL("./log-thread.ts", import.meta.url), {
     workerData: { handle: arena.handle, dir: path },

@@ -1,3 +1,3 @@
 import { library } from "@esc/tooling/tsup";
 
-export default library();
+export default library({ entry: ["src/index.ts", "src/kernel.ts"] });

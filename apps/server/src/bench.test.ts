@@ -73,6 +73,12 @@ test("a second of a mix at a rate, acknowledged, over three connections: what wa
     expect([min, p50, p99, p9999, max]).toEqual([min, p50, p99, p9999, max].toSorted((a, b) => a - b));
     expect(min).toBeGreaterThanOrEqual(0);
   }
+  const { inside } = report.latency;
+  expect([inside?.since, inside?.unmeasured]).toEqual(["run", 0]);
+  for (const stage of ["queued", "handled", "durable"]) {
+    const lanes = Object.values(inside?.stages[stage] ?? {});
+    expect([stage, lanes.length, lanes.reduce((sum, { count }) => sum + count, 0)]).toEqual([stage, 3, 2_000]);
+  }
   expect(report.options).toMatchObject({ ownServer: true, transport: "tcp", topic: "007", rate: 2_000, ack: true });
   expect(report.machine.node).toBe(process.versions.node);
 });

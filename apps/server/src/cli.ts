@@ -3,6 +3,7 @@
 import { cac } from "cac";
 import { registerBench } from "./commands/bench.ts";
 import { registerConfig } from "./commands/config-check.ts";
+import { registerDelayed } from "./commands/delayed.ts";
 import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerSend } from "./commands/send.ts";
@@ -16,6 +17,7 @@ registerSend(cli);
 registerBench(cli);
 registerLog(cli);
 registerDlq(cli);
+registerDelayed(cli);
 registerConfig(cli);
 cli.help();
 cli.version("0.1.0");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HandlerFolder } from "./testing/handlers.fixture.ts";
 import { connect, finish, frameWithId, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
-import { accountedFor, ServerProcess, temporaryDirectory } from "./testing/server-process.fixture.ts";
+import { accountedFor, esc, ServerProcess, temporaryDirectory } from "./testing/server-process.fixture.ts";
 
 let dir: string;
 let servers: ServerProcess[] = [];
@@ -72,8 +72,13 @@ test("events of a delayed topic wait; they are listed, one is cancelled, and bot
     [ids(2), "later.b", "transactional"],
     [ids(3), "later.c", "batch"],
   ]);
-  expect((await ask(first, `delayed/${ids(1)}`, "DELETE")).body).toEqual({ cancelled: 1, unanswered: [] });
+  expect(await esc("delayed", "cancel", first.dataDir, ids(1))).toMatchObject({ code: 0, stdout: "1 cancelled\n" });
   expect((await ask(first, `delayed/${ids(1)}`, "DELETE")).body).toMatchObject({ cancelled: 0 });
+  const listing = await esc("delayed", "list", first.dataDir);
+  expect([listing.code, listing.stderr, listing.stdout.trim().split("\n").length]).toEqual([0, "", 2]);
+  expect(listing.stdout).toContain(`${ids(2)}`);
+  expect(await esc("delayed", "cancel", first.dataDir, ids(1))).toMatchObject({ code: 1, stdout: "0 cancelled\n" });
+  expect(await esc("delayed", "cancel", first.dataDir, "12")).toMatchObject({ code: 2 });
   expect(await ask(first, "delayed/xyz", "DELETE")).toMatchObject({ status: 400, body: { code: "ESC_DELAYED_QUERY" } });
   expect(await first.stats()).toMatchObject({ cancelled: 1, inFlight: 2 });
   await written(first, "checkpoints/batch", (text) => text.includes('"delayed":[[1,'));

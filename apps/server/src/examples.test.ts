@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ReadmeExample, readmeExample } from "@esc/tooling/readme-example";
 import { expect, test } from "vitest";
+import { connect, finish, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
 import { accountedFor, esc, ServerProcess } from "./testing/server-process.fixture.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -61,6 +62,18 @@ test("the handler example handles the orders beside it", async () => {
   const stats = await server.statsWhen((s) => accountedFor(s) === lines);
   expect(stats.accepted).toBe(lines);
   expect(stats.processed).toBeGreaterThan(0);
+});
+
+test("the example of a batch handler handles what it can and counts what there is", async () => {
+  await using server = await ServerProcess.start({ env: { ESC_HANDLERS: join(ROOT, "examples/handlers/totals.js") } });
+  const socket = await connect(server.tcpPort);
+  const payloads = ["abcd", "efghij", "ab"];
+  await writeAll(socket, Buffer.concat(payloads.map((payload) => plainFrame(0, "order.created", payload))));
+  await finish(socket);
+  const stats = await server.statsWhen((s) => accountedFor(s) === 3);
+  expect(stats).toMatchObject({ processed: 2, deadLettered: 1 });
+  expect(stats.builtIns.events).toMatchObject({ kind: "count", matched: 3, counted: 3 });
+  expect(stats.builtIns["first-numbers"]).toMatchObject({ counted: 2, tooShort: 1 });
 });
 
 const packages = readdirSync(join(ROOT, "packages")).filter((name) =>

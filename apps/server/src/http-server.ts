@@ -2,10 +2,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { EscError } from "@esc/events";
-import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
+import { type MetricFamily, PROMETHEUS_CONTENT_TYPE, prometheusText } from "@esc/metrics";
 import { type AdminParts, answerAdmin, isAdminPath } from "./admin-api.ts";
 import { hostPort } from "./host-port.ts";
-import { metricFamilies, type Stats } from "./stats.ts";
+import { metricFamilies } from "./metric-families.ts";
+import type { Stats } from "./stats.ts";
 
 /** Whether the server takes events, and if not, why. */
 export interface Readiness {
@@ -24,6 +25,8 @@ export interface HttpServerOptions {
   readonly readiness: () => Readiness;
   /** Undefined while there is nothing to count yet. */
   readonly stats: () => Stats | undefined;
+  /** What `/metrics` tells beside them. */
+  readonly moreMetrics: () => readonly MetricFamily[];
   readonly admin: () => AdminParts | undefined;
 }
 
@@ -111,7 +114,7 @@ export class HttpServer {
     if (method !== "GET" && method !== "HEAD") {
       return problem(405, "ESC_HTTP_METHOD", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
     }
-    const { appName, readiness, stats } = this.#options;
+    const { appName, moreMetrics, readiness, stats } = this.#options;
     switch (url.split("?", 1)[0]) {
       case "/healthz":
         return json(200, { status: "ok", app: appName, pid: process.pid, uptimeSeconds: Math.floor(process.uptime()) });
@@ -122,7 +125,7 @@ export class HttpServer {
       case "/metrics": {
         const counts = stats();
         if (counts === undefined) return NOT_READY;
-        const body = prometheusText(metricFamilies(counts, readiness().ready));
+        const body = prometheusText([...metricFamilies(counts, readiness().ready), ...moreMetrics()]);
         return { status: 200, type: PROMETHEUS_CONTENT_TYPE, body };
       }
       case "/api/v1/stats": {

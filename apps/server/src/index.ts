@@ -2,5 +2,6 @@ export { ConfigError, type ConfigProblem } from "./config/config-error.ts";
 export { type LoadConfigOptions, type LoadedConfig, loadConfig } from "./config/load-config.ts";
 export type { Config } from "./config/schema.ts";
 export { parseTopics } from "./config/topics-file.ts";
+export { ingestWorkers } from "./ingest-workers.ts";
 export { type Addresses, Server, type ServerOptions } from "./server.ts";
-export type { LaneStats, Stats } from "./stats.ts";
+export type { IngestWorkerStats, LaneStats, Stats } from "./stats.ts";

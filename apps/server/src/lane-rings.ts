@@ -41,6 +41,7 @@ export class LaneRings {
 
   /** Clears up behind a thread that has ended. @throws EscError `ESC_RING_RECLAIM`. */
   static async reclaim(pipeline: Pipeline, endedThreadId: number): Promise<void> {
+    pipeline.latency.release(endedThreadId);
     for (const ring of Object.values(pipeline.rings)) {
       for (let looks = 0; looks < RECLAIM_LOOKS; looks++) {
         if (ring.reclaim(endedThreadId, { keepConsumers: true }).pending === 0) break;

@@ -6,6 +6,7 @@
 import { EscError } from "@esc/events";
 import { type LaneState, type RetryPolicy, retryDelayMs } from "@esc/processors";
 import type { WorkerThread } from "./worker-thread.ts";
+import type { BuiltInShape } from "./workers/messages.ts";
 
 export interface LaneSupervisorOptions {
   /** The lane, or its shard. */
@@ -57,11 +58,11 @@ export class LaneSupervisor {
   }
 
   /** Starts the first thread; resolves once it takes events. @throws what its start fails with. */
-  async start(): Promise<{ readonly slot: number }> {
+  async start(): Promise<{ readonly slot: number; readonly builtIns: readonly BuiltInShape[] }> {
     const thread = await this.#run(undefined);
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
-    const { slots } = await thread.ready;
-    return { slot: slots?.[0] as number };
+    const { slots, builtIns = [] } = await thread.ready;
+    return { slot: slots?.[0] as number, builtIns };
   }
 
   /** Threads started for ones that died. */

@@ -19,7 +19,9 @@ import { LaneSupervisor } from "./lane-supervisor.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 import { sharding, shardNames } from "./shards.ts";
 import { WorkerThread } from "./worker-thread.ts";
-import type { LaneStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+import type { BuiltInShape, LaneStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
+
+export type LaneBuiltIns = Readonly<Record<LaneName, readonly BuiltInShape[]>>;
 
 export interface LanesOptions {
   readonly config: Config;
@@ -66,6 +68,7 @@ export class Lanes {
   readonly #options: LanesOptions;
   readonly #orders = new LaneOrders();
   readonly #shards: ReadonlyMap<string, LaneSupervisor>;
+  #builtIns: LaneBuiltIns = perLane(() => []);
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -76,8 +79,17 @@ export class Lanes {
 
   /** Starts all; resolves with the slots of their consumers, by shard, once they take events. @throws what a start fails with. */
   async start(): Promise<Readonly<Record<string, number>>> {
-    const started = await Promise.all(this.#all.map(async (lane) => [lane.lane, (await lane.start()).slot]));
-    return Object.fromEntries(started) as Record<string, number>;
+    const started = await Promise.all(this.#all.map(async (lane) => ({ name: lane.lane, ...(await lane.start()) })));
+    const { shards } = this.#options.pipeline;
+    const of = new Map(started.map(({ name, builtIns }) => [name, builtIns]));
+    // A lane's shards have the same: each loads the same modules.
+    this.#builtIns = perLane((lane) => of.get(shardNames(lane, shards)[0] as string) ?? []);
+    return Object.fromEntries(started.map(({ name, slot }) => [name, slot]));
+  }
+
+  /** The built-ins of each lane, in the order of their states. */
+  get builtIns(): LaneBuiltIns {
+    return this.#builtIns;
   }
 
   /** Lanes, or their shards, whose threads are being brought back, with why; "" when none is. */

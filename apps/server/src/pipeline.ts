@@ -2,17 +2,31 @@
  * The pipeline's shared memory: which regions there are, made once by the main thread and found by name in every other.
  * What each thread does with them stands in `workers/`.
  */
+
 import { Arena, type ArenaHandle } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { type TopicOverride, TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName } from "@esc/events";
-import { INGEST_COUNTERS, InputArea } from "@esc/ingest";
+import { INGEST_COUNTERS, InputArea, SharedConnections } from "@esc/ingest";
 import { CounterBlock } from "@esc/metrics";
-import { LaneState, type LaneStateOptions, PROCESSOR_COUNTERS, type ProcessorCounter } from "@esc/processors";
-import { Parker, RecordRing, RecordShare, type RingPlaces } from "@esc/queues";
+import {
+  BuiltInState,
+  bulkBytes,
+  LaneState,
+  type LaneStateOptions,
+  PROCESSOR_COUNTERS,
+  type ProcessorCounter,
+} from "@esc/processors";
+import { Parker, RecordRing, type RingPlaces } from "@esc/queues";
+import { RecordShare } from "@esc/queues/kernel";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
+import { perLane } from "./per-lane.ts";
 import { shardNames } from "./shards.ts";
+import { StageLatency } from "./stage-latency.ts";
 import { ThreadMode } from "./thread-mode.ts";
+
+export { perLane } from "./per-lane.ts";
 
 /** The rings that have a log: the lanes, and the dead letters. */
 export const LOGGED: readonly string[] = [...LANE_NAMES, DEAD_LETTERS];
@@ -23,10 +37,14 @@ export function configName(ring: string): keyof Config["storage"]["sync"] {
 }
 
 /** Threads that sleep at a parker. */
-export type ParkerName = "ingest" | "log" | `lane.${string}`;
+export type ParkerName = `ingest.${number}` | "log" | `lane.${string}`;
 
-function parkerNames(shards: number): ParkerName[] {
-  return ["ingest", "log", ...allShards(shards).map((shard) => `lane.${shard}` as const)];
+function parkerNames(workers: number, shards: number): ParkerName[] {
+  return ["log", ...ingestNames(workers), ...allShards(shards).map((shard) => `lane.${shard}` as const)];
+}
+
+function ingestNames(workers: number) {
+  return Array.from({ length: workers }, (_, worker) => `ingest.${worker}` as const);
 }
 
 /** The shards of all lanes. */
@@ -34,12 +52,15 @@ function allShards(shards: number): string[] {
   return LANE_NAMES.flatMap((lane) => shardNames(lane, shards));
 }
 
-/** Who uses a ring: each lane's shards publish into every ring, the lane's own read it; beside them ingest, main and log. */
-function placesFor(shards: number): RingPlaces {
+/**
+ * Who uses a ring: each lane's shards publish into every ring and read their lane's own, each ingest thread claims in every
+ * lane and is woken by it for space and for durability; beside them log and main.
+ */
+function placesFor(workers: number, shards: number): RingPlaces {
   return {
-    producers: Math.max(16, LANE_NAMES.length * shards + 8),
+    producers: Math.max(16, LANE_NAMES.length * shards + 8) + workers,
     consumers: Math.max(8, shards + 4),
-    parkers: Math.max(8, shards + 4),
+    parkers: Math.max(8, shards + 4) + workers,
   };
 }
 
@@ -55,13 +76,17 @@ export class Pipeline {
   readonly arena: Arena;
   readonly rings: Readonly<Record<string, RecordRing>>;
   readonly topics: TopicTable;
-  readonly ingest: CounterBlock<string>;
+  /** By ingest thread. */
+  readonly ingest: readonly CounterBlock<string>[];
+  readonly connections: SharedConnections;
   readonly admin: CounterBlock<string>;
   /** Shards of each lane. */
   readonly shards: number;
   /** By shard. */
   readonly states: Readonly<Record<string, LaneState>>;
   readonly processors: Readonly<Record<string, CounterBlock<ProcessorCounter>>>;
+  readonly builtIns: Readonly<Record<string, BuiltInState>>;
+  readonly latency: StageLatency;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
   readonly #parkers: Readonly<Record<string, Parker>>;
 
@@ -69,16 +94,20 @@ export class Pipeline {
     this.arena = arena;
     this.rings = Object.fromEntries(LOGGED.map((name) => [name, RecordRing.attach(arena, name)]));
     this.topics = TopicTable.attach(arena, "topics");
-    this.ingest = CounterBlock.attach(arena, "counters.ingest", INGEST_COUNTERS);
-    this.shards = new Uint32Array(arena.memory.buffer, arena.region("shards").address, 1)[0] as number;
+    const [workers = 0, shards = 0] = new Uint32Array(arena.memory.buffer, regionAddress(arena.region("threads")), 2);
+    this.ingest = ingestNames(workers).map((name) => CounterBlock.attach(arena, `counters.${name}`, INGEST_COUNTERS));
+    this.connections = SharedConnections.attach(arena, "ingest.connections");
+    this.shards = shards;
     const perShard = <T>(attach: (shard: string) => T) =>
-      Object.fromEntries(allShards(this.shards).map((shard) => [shard, attach(shard)]));
+      Object.fromEntries(allShards(shards).map((shard) => [shard, attach(shard)]));
     this.processors = perShard((shard) => CounterBlock.attach(arena, `counters.${shard}`, PROCESSOR_COUNTERS));
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
     this.states = perShard((shard) => LaneState.attach(arena, shard));
+    this.builtIns = perShard((shard) => BuiltInState.ensure(arena, shard));
+    this.latency = StageLatency.attach(arena, shards);
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
-      parkerNames(this.shards).map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
+      parkerNames(workers, shards).map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
     );
   }
 
@@ -86,6 +115,7 @@ export class Pipeline {
    * Makes all regions.
    * @param nextSequences by ring: where its log goes on.
    * @param cursors by shard: where its processor goes on.
+   * @param workers ingest threads.
    * @param shards of each lane.
    */
   static create(
@@ -93,7 +123,8 @@ export class Pipeline {
     overrides: readonly TopicOverride[],
     nextSequences: Readonly<Record<string, number>>,
     cursors: Readonly<Record<string, number>>,
-    shards: number,
+    workers = 1,
+    shards = 1,
   ): Pipeline {
     const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
     const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
@@ -101,31 +132,34 @@ export class Pipeline {
     const { concurrency, delayed } = config.processing;
     const state: LaneStateOptions = { concurrency, delayedEvents: delayed.max_events };
     const threads = LANE_NAMES.length * shards;
-    const places = placesFor(shards);
+    const places = placesFor(workers, shards);
     const bytes =
       LANE_NAMES.length * RecordRing.bytesFor(laneBytes, places) +
       RecordRing.bytesFor(deadBytes, places) +
       // Each processor has an appender for dead letters, with room for the longest record.
       threads * (deadBytes / 2) +
-      threads * (LaneState.bytesFor(state) + SHARD_BYTES + (shards > 1 ? RecordShare.bytes : 0)) +
+      threads * (LaneState.bytesFor(state) + bulkBytes + SHARD_BYTES + (shards > 1 ? RecordShare.bytes : 0)) +
       // Producers of single events in each lane: handlers of every lane, and the main thread.
       (threads + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
-      InputArea.bytesFor(config.ingestion.max_frame_bytes) +
+      StageLatency.bytesFor(workers, shards) +
+      workers * InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       SPARE_BYTES;
     const arena = Arena.create({ bytes });
     createCrcTable(arena);
-    new Uint32Array(arena.memory.buffer, arena.allocate("shards", 8).address, 1)[0] = shards;
+    new Uint32Array(arena.memory.buffer, regionAddress(arena.allocate("threads", 8)), 2).set([workers, shards]);
     for (const name of LOGGED) {
       const capacityBytes = name === DEAD_LETTERS ? deadBytes : laneBytes;
       RecordRing.create(arena, name, { capacityBytes, firstSequence: nextSequences[name] ?? 1, places });
     }
     TopicTable.create(arena, "topics", topics);
-    CounterBlock.create(arena, "counters.ingest", INGEST_COUNTERS);
+    SharedConnections.create(arena, "ingest.connections");
+    for (const name of ingestNames(workers)) CounterBlock.create(arena, `counters.${name}`, INGEST_COUNTERS);
     for (const shard of allShards(shards)) CounterBlock.create(arena, `counters.${shard}`, PROCESSOR_COUNTERS);
     CounterBlock.create(arena, "counters.admin", ADMIN_COUNTERS);
     for (const shard of allShards(shards)) LaneState.create(arena, shard, cursors[shard] ?? 1, state);
-    for (const name of parkerNames(shards)) Parker.create(arena, `parker.${name}`);
+    StageLatency.create(arena, workers, shards);
+    for (const name of parkerNames(workers, shards)) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
     return new Pipeline(arena);
@@ -168,9 +202,4 @@ export class Pipeline {
 /** Room that a producer of single events needs: the largest that may come in, and what stands around it in its record. */
 export function producerBytes(config: Config): number {
   return config.ingestion.max_frame_bytes + 8_192;
-}
-
-/** A value for each lane. */
-export function perLane<T>(make: (lane: LaneName) => T): Record<LaneName, T> {
-  return { realtime: make("realtime"), transactional: make("transactional"), batch: make("batch") };
 }

@@ -16,12 +16,16 @@ import { Grace } from "./grace.ts";
 import { hostPort } from "./host-port.ts";
 import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
+import { IngestThreads } from "./ingest-threads.ts";
+import { ingestWorkers } from "./ingest-workers.ts";
 import { LaneRings } from "./lane-rings.ts";
 import { divideLanes, Lanes } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline } from "./pipeline.ts";
+import { canSharePorts } from "./port-reservation.ts";
 import { shardCount, shardNames } from "./shards.ts";
+import { latencyFamilies } from "./stage-latency.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
 import type { LogStart, WorkerMessage, WorkerStart } from "./workers/messages.ts";
@@ -63,7 +67,7 @@ export class Server {
   #alerts: AlertDispatcher | undefined;
   #book: DeadLetterBook | undefined;
   #reentry: OnlineReentry | undefined;
-  #ingest: WorkerThread | undefined;
+  #ingest: IngestThreads | undefined;
   #upkeep: LogUpkeep | undefined;
 
   constructor(options: ServerOptions) {
@@ -113,6 +117,7 @@ export class Server {
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
     const shards = shardCount(config, availableParallelism());
+    const workers = await this.#workers();
     const divided = await divideLanes(config, shards, recoveries, this.#logger);
     const pipeline = Pipeline.create(
       config,
@@ -123,6 +128,7 @@ export class Server {
           shardNames(lane, shards).map((name, shard) => [name, divided[lane].resumes[shard]?.checkpoint.cursor ?? 1]),
         ),
       ),
+      workers,
       shards,
     );
     this.#pipeline = pipeline;
@@ -156,8 +162,12 @@ export class Server {
       log: Object.fromEntries(LOGGED.map((name, index) => [name, logReady?.slots?.[index] as number])),
       processor,
     };
-    this.#ingest = this.#thread("ingest", "ingest", start);
-    const { ports = {} } = await this.#ingest.ready;
+    const ingest = new IngestThreads({
+      ...{ config, workers, start },
+      thread: (name, ingestStart) => this.#thread("ingest", name, ingestStart),
+    });
+    this.#ingest = ingest;
+    const ports = await ingest.start();
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
@@ -165,6 +175,16 @@ export class Server {
       udp: ports.udp === undefined ? undefined : hostPort(udp.host, ports.udp),
       http: http === undefined ? undefined : hostPort(config.http.host, http),
     };
+  }
+
+  /** How many ingest threads there will be. */
+  async #workers(): Promise<number> {
+    const workers = ingestWorkers(this.#config.ingestion.workers, availableParallelism());
+    if (workers === 1 || (await canSharePorts())) return workers;
+    this.#logger.warn(
+      `ingestion.workers: this system doesn't spread connections over several threads (SO_REUSEPORT); 1 instead of ${workers} reads them all`,
+    );
+    return 1;
   }
 
   /** Whether events are taken, and if not, why. */
@@ -189,7 +209,7 @@ export class Server {
   stats(): Stats | undefined {
     const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
     if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
-    return readStats(pipeline, slots, lanes.restarts, this.#alerts?.counts() ?? {}, upkeep.stats);
+    return readStats(pipeline, slots, lanes, this.#alerts?.counts() ?? {}, upkeep.stats);
   }
 
   /**
@@ -202,7 +222,7 @@ export class Server {
     this.#phase = "draining";
     const pipeline = this.#pipeline as Pipeline;
     const grace = new Grace(this.#config.shutdown.grace_ms);
-    const ingest = this.#ingest as WorkerThread;
+    const ingest = this.#ingest as IngestThreads;
     await grace.within(this.#upkeep?.stop() ?? Promise.resolve(), KEEP.quiet);
     ingest.order({ type: "stop" });
     await grace.within(ingest.quiet, KEEP.quiet);
@@ -225,6 +245,7 @@ export class Server {
     const lost = this.#lostEvents(pipeline);
     ingest.order({ type: "close", graceMs: grace.leftMs(KEEP.cut) });
     if (!(await grace.within(ingest.done, 0))) await ingest.terminate();
+    await ingest.release();
     await this.#alerts?.close(grace.leftMs(0));
     await this.#http?.close();
     withdrawHttp(this.#config.storage.path);
@@ -288,6 +309,7 @@ export class Server {
       appName: this.#config.app_name,
       readiness: () => this.readiness(),
       stats: () => this.stats(),
+      moreMetrics: () => (this.#pipeline === undefined ? [] : latencyFamilies(this.#pipeline.latency)),
       admin: () => this.#admin(),
     });
     this.#http = http;
@@ -350,11 +372,10 @@ export class Server {
 
   /** A start that failed half-way leaves nothing running. */
   async #abandon(): Promise<void> {
-    const threads = [this.#log, this.#ingest].filter((thread) => thread !== undefined);
-    // Some may reject once more on their way out: their first failure is being reported already.
-    for (const thread of threads) thread.ready.catch(() => undefined);
+    // It may reject once more on its way out: its first failure is being reported already.
+    this.#log?.ready.catch(() => undefined);
     await this.#upkeep?.stop();
-    await Promise.all([...threads.map((thread) => thread.terminate()), this.#lanes?.terminate()]);
+    await Promise.all([this.#log?.terminate(), this.#ingest?.terminate(), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
   }

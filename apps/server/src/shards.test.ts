@@ -5,7 +5,7 @@ import { loadConfig } from "./config/load-config.ts";
 import type { Readiness } from "./http-server.ts";
 import { shardCount, sharding, shardNames } from "./shards.ts";
 import { HandlerFolder } from "./testing/handlers.fixture.ts";
-import { connect, finish, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
+import { connect, finish, frameWithId, plainFrame, writeAll } from "./testing/plain-frames.fixture.ts";
 import { accountedFor, ServerProcess, temporaryDirectory } from "./testing/server-process.fixture.ts";
 
 let dir: string;
@@ -21,9 +21,14 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function start(folder: HandlerFolder, shards: number, dataDir?: string): Promise<ServerProcess> {
+async function start(
+  folder: HandlerFolder,
+  shards: number,
+  dataDir?: string,
+  env: Record<string, string> = {},
+): Promise<ServerProcess> {
   server = await ServerProcess.start({
-    ...{ args: folder.args, env: { ESC_ROUTER_SHARDS: String(shards) } },
+    ...{ args: folder.args, env: { ESC_ROUTER_SHARDS: String(shards), ...env } },
     ...(dataDir !== undefined && { dataDir }),
   });
   return server;
@@ -110,6 +115,112 @@ test("a shard whose thread dies is told by name and holds up its own topics only
   expect(later).toMatchObject({ accepted: 12, processed: 12, replayed: 0, behind: 0 });
   expect(folder.notes().filter((note) => note.endsWith("good"))).toHaveLength(12);
   expect(await again.stop()).toBe(0);
+}, 60_000);
+
+test("round robin: a topic's events go to all shards of realtime and batch; batches, built-ins and latencies have each once", async () => {
+  const count = 6_000;
+  const folder = new HandlerFolder(
+    dir,
+    `const shard = Math.random().toString(36).slice(2);
+    export default [
+      { batch: true, topics: "order.*", maxEvents: 100, handle(batch, { lane }) {
+        const values = Array.from({ length: batch.size }, (_, i) => batch.data.getUint32(batch.offsets[i], true));
+        note([lane, shard, ...values].join(" "));
+      } },
+      { name: "cents", topics: "order.*", kind: "sum", field: { offset: 0, type: "u32" } },
+    ];`,
+  );
+  const running = await start(folder, 3, undefined, { ESC_ROUTER_STRATEGY: "round_robin" });
+  await send(
+    running,
+    Array.from({ length: count }, (_, value) => {
+      const payload = Buffer.alloc(4);
+      payload.writeUInt32LE(value);
+      return plainFrame(value % 5, value % 10 === 9 ? "nobody.cares" : `order.${value % 5}`, payload);
+    }),
+  );
+  const byLane = { realtime: (count * 2) / 5, transactional: (count * 2) / 5, batch: count / 5 };
+  const stats = await running.statsWhen(
+    (s) =>
+      s.processed === count &&
+      LANE_NAMES.every((lane) => s.latency.handled[lane].count >= byLane[lane] && s.latency.durable[lane].count > 0),
+    30_000,
+  );
+  expect(stats).toMatchObject({ accepted: count, processed: count, deadLettered: 0, inFlight: 0 });
+  const orders = Array.from({ length: count }, (_, value) => value).filter((value) => value % 10 !== 9);
+  const sum = orders.reduce((total, value) => total + value, 0);
+  expect(stats.builtIns.cents).toMatchObject({ matched: orders.length, counted: orders.length, sum, min: 0 });
+  for (const stage of ["queued", "handled"] as const) {
+    expect(Object.fromEntries(LANE_NAMES.map((lane) => [lane, stats.latency[stage][lane].count]))).toEqual(byLane);
+  }
+  expect(stats.latency.unmeasured).toBe(0);
+  const notes = folder.notes().map((line) => line.split(" "));
+  const values = notes.flatMap(([, , ...all]) => all.map(Number));
+  expect(values.sort((a, b) => a - b)).toEqual(orders);
+  // Of one topic: batch has one priority, so one topic. The transactional lane has two, each in one shard.
+  const shards = (lane: string) => new Set(notes.filter(([name]) => name === lane).map(([, shard]) => shard)).size;
+  expect([shards("realtime"), shards("batch")]).toEqual([3, 3]);
+  expect(shards("transactional")).toBeLessThanOrEqual(2);
+  expect(await running.stop()).toBe(0);
+}, 60_000);
+
+test("realtime gives up the oldest of each shard when handlers are too slow: dead letters or counted drops, none unaccounted for", async () => {
+  const events = 100_000;
+  const folder = new HandlerFolder(
+    dir,
+    `export default { topics: ">", lane: "realtime", handle() { const end = performance.now() + 0.1; while (performance.now() < end); } };`,
+  );
+  const running = await start(folder, 3, undefined, {
+    ...{ ESC_ROUTER_BUFFER_SIZE: "32768", ESC_INGESTION_MAX_FRAME_BYTES: "64KiB" },
+  });
+  await send(
+    running,
+    Array.from({ length: events }, (_, i) => plainFrame(4, `tick.${i % 50}`, String(i))),
+  );
+  const stats = await running.statsWhen((s) => accountedFor(s) === events && s.stored === events, 60_000);
+  expect(stats).toMatchObject({ accepted: events, stored: events, inFlight: 0 });
+  expect(stats.deadLettered).toBeGreaterThan(0);
+  expect(stats.dropped.lane_full_realtime).toBe(0);
+  // What a shard gave up is in no latency, and nothing is in it twice.
+  expect(stats.latency.handled.realtime.count).toBeLessThanOrEqual(events - stats.latency.unmeasured);
+  expect(await running.stop()).toBe(0);
+}, 120_000);
+
+test("delayed events of all shards are listed and cancelled by id over HTTP", async () => {
+  const folder = new HandlerFolder(
+    dir,
+    `export default { topics: ">", handle: (event) => note(event.text()) };`,
+    `processing: { topics: [{ topic: later.>, delay_ms: 3600000 }] }\n`,
+  );
+  const running = await start(folder, 3);
+  const topics = Array.from({ length: 9 }, (_, n) => `later.${n}`);
+  const id = (n: number) => Buffer.alloc(16, n + 1);
+  await send(
+    running,
+    topics.map((topic, n) => frameWithId(2, topic, topic, id(n))),
+  );
+  const ask = async (path: string, method = "GET") =>
+    (await (await fetch(`http://127.0.0.1:${running.httpPort}/api/v1/delayed${path}`, { method })).json()) as {
+      events: { topic: string; lane: string }[];
+      unanswered: string[];
+      cancelled: number;
+    };
+  const stats = await running.statsWhen((s) => s.lanes.transactional.delayed === 9);
+  // They wait in several shards.
+  expect(stats.lanes.transactional.shards.filter(({ delayed }) => delayed > 0).length).toBeGreaterThan(1);
+  const listed = await ask("");
+  expect(listed.events.map(({ lane, topic }) => [lane, topic]).sort()).toEqual(
+    topics.map((topic) => ["transactional", topic]),
+  );
+  expect(listed.unanswered).toEqual([]);
+  expect((await ask("?limit=4")).events).toHaveLength(4);
+  for (const n of [0, 3, 8]) expect(await ask(`/${id(n).toString("hex")}`, "DELETE")).toMatchObject({ cancelled: 1 });
+  expect(await ask(`/${id(3).toString("hex")}`, "DELETE")).toMatchObject({ cancelled: 0, unanswered: [] });
+  expect((await ask("")).events.map(({ topic }) => topic).sort()).toEqual(
+    topics.filter((_, n) => ![0, 3, 8].includes(n)),
+  );
+  expect(await running.stats()).toMatchObject({ cancelled: 3, inFlight: 6, processed: 0 });
+  expect(await running.stop()).toBe(0);
 }, 60_000);
 
 test("auto is one shard up to 4 cores, then a third of the cores but two; the transactional lane always goes by topic", () => {

@@ -1,5 +1,7 @@
 /** What threads are to do, as one shared word that they look at between two events. */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import type { ProcessorMode } from "@esc/processors";
 
 const MODES: readonly ProcessorMode[] = ["run", "drain", "stop"];
@@ -8,7 +10,7 @@ export class ThreadMode {
   readonly #word: Int32Array;
 
   private constructor(arena: Arena, name: string) {
-    this.#word = new Int32Array(arena.memory.buffer, arena.region(name).address, 1);
+    this.#word = new Int32Array(arena.memory.buffer, regionAddress(arena.region(name)), 1);
   }
 
   static create(arena: Arena, name: string): ThreadMode {

@@ -2,7 +2,7 @@
  * Kills the server with SIGKILL at random moments under acknowledged load, starts it again on the same directory, and
  * looks for every acknowledged event in the log.
  *
- *     npm run kill-rounds -- [--rounds 200] [--seed 1] [--seconds N]
+ *     npm run kill-rounds -- [--rounds 200] [--seed 1] [--seconds N] [--workers N]
  */
 import { randomInt } from "node:crypto";
 import type net from "node:net";
@@ -22,10 +22,12 @@ const values = commandLine({
     rounds: { type: "string", default: "200", help: "Kills" },
     seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
     seconds: { type: "string", default: "3600", help: "No further round after so long" },
+    workers: { type: "string", default: "auto", help: "Ingest threads" },
   },
 });
 const rounds = Number(values.rounds);
 const seed = Number(values.seed);
+const env = { ESC_INGESTION_WORKERS: String(values.workers) };
 const deadline = Date.now() + Number(values.seconds) * 1_000;
 const random = seeded(seed);
 const nextSequence = new Map<string, number>(LANE_NAMES.map((lane) => [lane, 1]));
@@ -64,7 +66,7 @@ function readNewEvents(dataDir: string): string[] {
   return payloads;
 }
 
-let server = await ServerProcess.start();
+let server = await ServerProcess.start({ env });
 const { dataDir } = server;
 let acknowledged = 0;
 let failed = 0;
@@ -76,7 +78,7 @@ for (let round = 1; round <= rounds && Date.now() < deadline; round++) {
   server.kill("SIGKILL");
   await server.exited;
 
-  server = await ServerProcess.start({ dataDir });
+  server = await ServerProcess.start({ dataDir, env });
   const events = readNewEvents(dataDir);
   const found = new Set(events);
   const lost: string[] = [];

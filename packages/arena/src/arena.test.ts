@@ -1,17 +1,18 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { Arena, type ArenaError } from "./index.ts";
+import { regionAddress } from "./kernel.ts";
 
 test("regions are zeroed, aligned to 128 bytes, and don't overlap", () => {
   const arena = Arena.create({ bytes: 10_000 });
   const a = arena.allocate("a", 5);
   const b = arena.allocate("b", 300);
   const c = arena.allocate("c", 1, 4_096);
-  expect(a.address % 128).toBe(0);
-  expect(b.address).toBeGreaterThanOrEqual(a.address + 5);
-  expect(b.address % 128).toBe(0);
-  expect(c.address % 4_096).toBe(0);
-  expect(new Uint8Array(arena.memory.buffer, b.address, 300).every((byte) => byte === 0)).toBe(true);
+  expect(regionAddress(a) % 128).toBe(0);
+  expect(regionAddress(b)).toBeGreaterThanOrEqual(regionAddress(a) + 5);
+  expect(regionAddress(b) % 128).toBe(0);
+  expect(regionAddress(c) % 4_096).toBe(0);
+  expect(new Uint8Array(arena.memory.buffer, regionAddress(b), 300).every((byte) => byte === 0)).toBe(true);
 });
 
 test("a region is found by name in the thread that attached by handle, and both see the same bytes", async () => {
@@ -23,13 +24,13 @@ test("a region is found by name in the thread that attached by handle, and both 
      import { Arena } from ${JSON.stringify(index)};
      const arena = Arena.attach(workerData);
      const region = arena.region("shared");
-     new Uint8Array(arena.memory.buffer)[region.address] = 42;
+     region.bytes[0] = 42;
      arena.allocate("from the worker", 16);
      parentPort.postMessage("done");`,
     { eval: true, workerData: arena.handle, execArgv: ["--input-type=module"] },
   );
   await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
-  expect(new Uint8Array(arena.memory.buffer)[region.address]).toBe(42);
+  expect(region.bytes[0]).toBe(42);
   expect(arena.region("from the worker").byteLength).toBe(16);
   await worker.terminate();
 });

@@ -44,12 +44,35 @@ export interface ArenaOptions {
   readonly bytes: number;
 }
 
-/** A named piece of an arena. Kernels take `address`; everybody else uses the views. */
-export interface Region {
+/** Where a region starts in its arena's memory: for the faces of kernels (`@esc/arena/kernel`). */
+export let regionAddress: (region: Region) => number;
+
+/** A named piece of an arena. */
+export class Region {
   readonly name: string;
-  /** Where the region starts in the arena's memory: for kernels only. */
-  readonly address: number;
   readonly byteLength: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #address: number;
+
+  static {
+    regionAddress = (region) => region.#address;
+  }
+
+  /** @internal Arenas cut them. */
+  constructor(memory: WebAssembly.Memory, name: string, address: number, byteLength: number) {
+    this.#memory = memory;
+    this.name = name;
+    this.#address = address;
+    this.byteLength = byteLength;
+  }
+
+  /**
+   * The region's bytes, shared with every other thread. Allocates the array's header. For numbers:
+   * `new Int32Array(bytes.buffer, bytes.byteOffset, length)`.
+   */
+  get bytes(): Uint8Array<SharedArrayBuffer> {
+    return new Uint8Array(this.#memory.buffer as unknown as SharedArrayBuffer, this.#address, this.byteLength);
+  }
 }
 
 /** A line of {@link Arena.regions}. */
@@ -163,7 +186,7 @@ export class Arena {
       this.#words[(entry + NAME_BYTES) / 4 + 1] = bytes;
       this.#words[NEXT] = end;
       Atomics.store(this.#words, COUNT, count + 1);
-      return { name, address, byteLength: bytes };
+      return new Region(this.memory, name, address, bytes);
     } finally {
       Atomics.store(this.#words, LOCK, 0);
       Atomics.notify(this.#words, LOCK, 1);
@@ -217,11 +240,8 @@ export class Arena {
     const raw = this.#bytes.slice(entry, entry + NAME_BYTES);
     const end = raw.indexOf(0);
     const name = new TextDecoder().decode(end < 0 ? raw : raw.subarray(0, end));
-    return {
-      name,
-      address: unsigned(this.#words, (entry + NAME_BYTES) / 4),
-      byteLength: unsigned(this.#words, (entry + NAME_BYTES) / 4 + 1),
-    };
+    const place = (entry + NAME_BYTES) / 4;
+    return new Region(this.memory, name, unsigned(this.#words, place), unsigned(this.#words, place + 1));
   }
 
   #find(name: string): Region | undefined {

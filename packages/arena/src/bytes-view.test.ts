@@ -1,14 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena, BytesView } from "./index.ts";
+import { moveView, regionAddress } from "./kernel.ts";
 
 function window(length: number): { view: BytesView; all: Uint8Array; start: number } {
   const arena = Arena.create({ bytes: 1_000 });
   const region = arena.allocate("a", length);
   return {
-    view: new BytesView(arena).moveTo(region.address, length),
+    view: moveView(new BytesView(arena), regionAddress(region), length),
     all: new Uint8Array(arena.memory.buffer),
-    start: region.address,
+    start: regionAddress(region),
   };
 }
 

@@ -8,23 +8,27 @@
 import type { Arena } from "./arena.ts";
 import { ArenaError } from "./arena-error.ts";
 
+/** Moves a view's window: for the faces of kernels, which know where bytes lie (`@esc/arena/kernel`). */
+export let moveView: (view: BytesView, address: number, length: number) => BytesView;
+
 export class BytesView {
   readonly #data: DataView;
   readonly #bytes: Uint8Array;
   #start = 0;
   #length = 0;
 
+  static {
+    moveView = (view, address, length) => {
+      view.#start = address;
+      view.#length = length;
+      return view;
+    };
+  }
+
   /** A view over nothing yet. One per thread and purpose; a view is not shared. */
   constructor(arena: Arena) {
     this.#data = new DataView(arena.memory.buffer);
     this.#bytes = new Uint8Array(arena.memory.buffer);
-  }
-
-  /** Moves the window. For the faces of kernels, which know where bytes lie; a user's code is handed a view that was moved. */
-  moveTo(address: number, length: number): this {
-    this.#start = address;
-    this.#length = length;
-    return this;
   }
 
   /** Bytes in the window. */

@@ -1,4 +1,3 @@
-export { Arena, type ArenaHandle, type ArenaOptions, type Region, type RegionUse } from "./arena.ts";
+export { Arena, type ArenaHandle, type ArenaOptions, Region, type RegionUse } from "./arena.ts";
 export { ArenaError } from "./arena-error.ts";
 export { BytesView } from "./bytes-view.ts";
-export { loadKernel } from "./kernel.ts";

@@ -2,7 +2,8 @@
  * The topic table: which priority overrides a frame's own, by topic. Kernels look topics up in it
  * (`assembly/topic-table.ts` has the layout); this face makes it and serves tools and tests.
  */
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { EscError, PRIORITY_NAMES, type Priority, type PriorityName, TopicPattern } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 
@@ -40,10 +41,10 @@ export class TopicTable {
   private constructor(arena: Arena, name: string) {
     const region = arena.region(name);
     const scratch = arena.region(`${name}.scratch`);
-    this.address = region.address;
+    this.address = regionAddress(region);
     this.#kernel = loadKernel<TopicKernel>(kernelBase64, arena);
-    this.#scratch = new Uint8Array(arena.memory.buffer, scratch.address, SCRATCH_BYTES);
-    this.#words = new Int32Array(arena.memory.buffer, region.address, HEADER_BYTES / 4);
+    this.#scratch = new Uint8Array(arena.memory.buffer, regionAddress(scratch), SCRATCH_BYTES);
+    this.#words = new Int32Array(arena.memory.buffer, regionAddress(region), HEADER_BYTES / 4);
   }
 
   /** Arena bytes that a table needs. */
@@ -63,11 +64,11 @@ export class TopicTable {
     const region = arena.allocate(name, tableBytes(maxTopics));
     const rules = arena.allocate(`${name}.overrides`, overrideBytes(overrides));
     arena.allocate(`${name}.scratch`, SCRATCH_BYTES);
-    writeOverrides(new DataView(arena.memory.buffer, rules.address, rules.byteLength), overrides);
-    const words = new Int32Array(arena.memory.buffer, region.address, HEADER_BYTES / 4);
+    writeOverrides(new DataView(arena.memory.buffer, regionAddress(rules), rules.byteLength), overrides);
+    const words = new Int32Array(arena.memory.buffer, regionAddress(region), HEADER_BYTES / 4);
     words[0] = slotCount(maxTopics) - 1;
     words[1] = maxTopics;
-    Atomics.store(words, 3, rules.address);
+    Atomics.store(words, 3, regionAddress(rules));
     return new TopicTable(arena, name);
   }
 

@@ -1,6 +1,7 @@
 /** CRC-32 by our kernel, over bytes in the arena, against `zlib.crc32`: from nothing to a chunk, and lengths mixed. */
 import { crc32 } from "node:zlib";
-import { Arena, loadKernel } from "@esc/arena";
+import { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { inRounds, line, machine } from "@esc/tooling/rounds";
 import { crcTable, createCrcTable } from "../src/index.ts";
 import { kernelBase64 } from "../src/kernel.generated.ts";
@@ -8,8 +9,8 @@ import { kernelBase64 } from "../src/kernel.generated.ts";
 const MOST = 65_536;
 const arena = Arena.create({ bytes: 1 << 18 });
 createCrcTable(arena);
-const table = crcTable(arena).address;
-const { address } = arena.allocate("bench", MOST);
+const table = regionAddress(crcTable(arena));
+const address = regionAddress(arena.allocate("bench", MOST));
 const { crc32Of } = loadKernel<{ crc32Of(table: number, address: number, length: number): number }>(
   kernelBase64,
   arena,

@@ -1,5 +1,6 @@
 /** The kernel face of this package: CRC tables in an arena, CRC-32 and topic hash over an arena's bytes. */
-import { type Arena, loadKernel, type Region } from "@esc/arena";
+import type { Arena, Region } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface EventExports {
@@ -16,7 +17,7 @@ const TABLE_BYTES = 16_384;
 /** Cuts and fills the CRC tables (16 KiB) that every kernel of the arena uses. Once per arena, before other threads attach. */
 export function createCrcTable(arena: Arena): Region {
   const region = arena.allocate(TABLE_NAME, TABLE_BYTES);
-  loadKernel<EventExports>(kernelBase64, arena).initCrcTable(region.address);
+  loadKernel<EventExports>(kernelBase64, arena).initCrcTable(regionAddress(region));
   return region;
 }
 
@@ -40,9 +41,9 @@ export class EventKernel {
   constructor(arena: Arena, scratchBytes: number, name = "events.scratch") {
     const region = arena.allocate(name, scratchBytes);
     this.#kernel = loadKernel<EventExports>(kernelBase64, arena);
-    this.#table = crcTable(arena).address;
-    this.#address = region.address;
-    this.#scratch = new Uint8Array(arena.memory.buffer, region.address, scratchBytes);
+    this.#table = regionAddress(crcTable(arena));
+    this.#address = regionAddress(region);
+    this.#scratch = new Uint8Array(arena.memory.buffer, regionAddress(region), scratchBytes);
   }
 
   /** CRC-32 (IEEE) of the bytes from `from` on, as `zlib.crc32` has it. The kernel sees them at that alignment, too. */

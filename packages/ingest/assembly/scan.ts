@@ -14,7 +14,8 @@
 // | 16 | u32 | longest frame |
 // | 20 | u32 | source, as records have it |
 // | 24 | u32 | address of the counters: 3 accepted by lane, 3 dropped by lane, 16 refused by code, 1 bytes |
-// | 28 | u32 ×2 | address of the refusals, entries they take |
+// | 28 | u32 ×2 | address of the refusals, entries that a scan may plan with; there is room for the plan's on top |
+// | 36 | u32 | 1: a lane whose turn it isn't makes the scan stop, even where its rule is to drop |
 // | 64 | u32 | out: status |
 // | 68 | u32 | out: bytes taken |
 // | 72 | u32 | out: frames taken, refused ones included |
@@ -27,6 +28,7 @@
 // | … + 16 | | u32 records, u32 bytes planned; u64 claim word; u64 tail, where the claim begins |
 // | … + 40 | | u32 address of the next record; u32 bytes from there to the ring's end |
 // | … + 48 | | u64 sequence of the next record; u32 CRC register behind its stamp (`stampRegister`) |
+// | … + 60 | u32 | address of the lane's latency stamps, or 0 |
 //
 // Plan entry: u32 address of the frame, u32 lane | priority << 8 | frame << 16, u32 topic hash, u32 record length.
 // Refusal: u32 frame (from 1 in this call) | lane << 16 where a lane dropped it, u32 code.
@@ -46,6 +48,7 @@ import {
 } from "@esc/events/assembly/record";
 import { hashTopic } from "@esc/events/assembly/topic";
 import { countUp } from "@esc/metrics/assembly/counter";
+import { stampGroup } from "@esc/metrics/assembly/stamps";
 import { sealStamped, stampRegister, wrapPadding } from "@esc/queues/assembly/append";
 import {
   addressOf, askToSkip, capacity, claimPosition, claimSequence, claimWord, freeBytes, mayClaim, publish, published,
@@ -61,6 +64,7 @@ const SOURCE: usize = 20;
 const COUNTERS: usize = 24;
 const REFUSALS: usize = 28;
 const REFUSAL_ENTRIES: usize = 32;
+const PATIENT: usize = 36;
 const STATUS: usize = 64;
 const TAKEN: usize = 68;
 const FRAMES: usize = 72;
@@ -82,6 +86,7 @@ const ADDRESS: usize = 40;
 const LEFT: usize = 44;
 const SEQUENCE: usize = 48;
 const STAMP: usize = 56;
+const LATENCY: usize = 60;
 
 const COUNT_ACCEPTED: usize = 0;
 const COUNT_DROPPED: usize = 3 * 8;
@@ -93,7 +98,10 @@ const REFUSAL_BYTES: usize = 8;
 
 /** Every whole frame was taken. */
 const DONE: u32 = 0;
-/** A lane is full and its rule says to wait; the frame that didn't fit is the next one. */
+/**
+ * A lane is full and its rule says to wait, or it isn't this producer's turn in a lane; the frame that didn't fit is the
+ * next one.
+ */
 const BLOCKED: u32 = 1;
 /** The next frame's length is over the limit: there is no telling where the one after it begins. */
 const TOO_LONG: u32 = 2;
@@ -183,6 +191,14 @@ function askFits(at: usize, bytes: u32): bool {
   return true;
 }
 
+/**
+ * Whether the producer's last claim waits for one of another producer that is being filled: there may be space, but not for
+ * this producer. That is over within microseconds, unless the other's thread isn't running, so it is no reason to drop.
+ */
+function outOfTurn(at: usize): bool {
+  return load<u32>(at + RECORDS) == 0 && !mayClaim(load<u32>(at + RING), load<u32>(at + PRODUCER));
+}
+
 /** Position behind the lane's claim. */
 // @ts-ignore: decorator
 @inline
@@ -231,16 +247,18 @@ function replanLane(context: usize, index: u32, planned: u32): u32 {
   return first;
 }
 
-/** Drops a lane's entries from `first` on, by count: other lanes have claimed, so the scan can't stop before them. */
+/**
+ * Drops a lane's entries from `first` on: other lanes have claimed, so the scan can't stop before them. They are refused,
+ * so that an acknowledgement of later frames doesn't speak for them; `countRefusals` counts them.
+ */
 function dropEntries(context: usize, index: u32, first: u32, planned: u32): void {
   const plan = <usize>load<u32>(context + PLAN);
-  const counters = <usize>load<u32>(context + COUNTERS) + (<usize>index << 3);
   for (let i: u32 = first; i < planned; i++) {
     const entry = plan + <usize>i * PLAN_BYTES;
     if ((load<u32>(entry, 4) & 0xff) != index) continue;
-    store<u32>(entry, LANES, 4);
-    countUp(counters + COUNT_ACCEPTED, 1);
-    countUp(counters + COUNT_DROPPED, 1);
+    const frame = load<u32>(entry, 4) >>> 16;
+    refuse(context, frame | (index << 16), REFUSED_LANE_FULL);
+    store<u32>(entry, LANES | (frame << 16), 4);
   }
 }
 
@@ -269,7 +287,7 @@ function cutPlan(context: usize, first: u32, planned: u32): void {
  * Takes the whole frames of [p, end). `whole` says that nothing follows (a datagram, or the end of a connection), so
  * that a part of a frame at the end is refused. Returns the status; what else there is to tell stands in the context.
  */
-export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64): u32 {
+export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: f64, timeNs: f64, receivedNs: f64): u32 {
   const start = p;
   let planned: u32 = 0;
   let frames: u32 = 0;
@@ -345,6 +363,10 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
           store<u32>(entry, hash, 8);
           store<u32>(entry, recordLength, 12);
           planned++;
+        } else if (load<u32>(context + PATIENT) != 0 && outOfTurn(at)) {
+          store<u32>(context + BLOCKED_LANE, index);
+          status = BLOCKED;
+          break;
         } else if (load<u32>(at + WHEN_FULL) == FULL_DROP_NEW) {
           refuse(context, (frames + 1) | (index << 16), REFUSED_LANE_FULL);
         } else {
@@ -377,7 +399,7 @@ export function scan(context: usize, p: usize, end: usize, whole: bool, timeMs: 
       store<u32>(context + BLOCKED_LANE, LANE_TRANSACTIONAL);
       status = BLOCKED;
     }
-    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs);
+    fill(context, kept, <u64>timeMs * 1_000_000 + <u64>timeNs, receivedNs);
   }
   for (let i: u32 = 0; i < LANES; i++) {
     const at = lane(context, i);
@@ -407,11 +429,16 @@ function countRefusals(context: usize, frames: u32): void {
   const refusals = <usize>load<u32>(context + REFUSALS);
   const noted = load<u32>(context + REFUSED);
   let kept: u32 = 0;
-  for (; kept < noted; kept++) {
+  for (let i: u32 = 0; i < noted; i++) {
+    const from = refusals + <usize>i * REFUSAL_BYTES;
+    const frame = load<u32>(from);
+    // Not in the frames' order: what a lane dropped at its claim comes last.
+    if ((frame & 0xffff) > frames) continue;
+    const code = load<u32>(from, 4);
     const entry = refusals + <usize>kept * REFUSAL_BYTES;
-    const frame = load<u32>(entry);
-    if ((frame & 0xffff) > frames) break;
-    const code = load<u32>(entry, 4);
+    kept++;
+    store<u32>(entry, frame);
+    store<u32>(entry, code, 4);
     if (code == REFUSED_LANE_FULL) {
       const index = <usize>(frame >>> 16) << 3;
       countUp(counters + COUNT_ACCEPTED + index, 1);
@@ -451,7 +478,7 @@ function claimLanes(context: usize, planned: u32): u32 {
 }
 
 /** Copies, seals and publishes what the plan holds and every lane has claimed. */
-function fill(context: usize, planned: u32, timeNs: u64): void {
+function fill(context: usize, planned: u32, timeNs: u64, receivedNs: f64): void {
   const plan = <usize>load<u32>(context + PLAN);
   const crcTable = <usize>load<u32>(context + CRC_TABLE);
   const source = load<u32>(context + SOURCE);
@@ -496,6 +523,8 @@ function fill(context: usize, planned: u32, timeNs: u64): void {
     if (records == 0) continue;
     // Counted before anybody can see them: what is processed is never more than what was accepted.
     countUp(counters + COUNT_ACCEPTED + (<usize>i << 3), records);
+    const stamps = <usize>load<u32>(at + LATENCY);
+    if (stamps != 0) stampGroup(stamps, <f64>claimEnd(at), receivedNs, records);
     publish(load<u32>(at + RING), load<u32>(at + PRODUCER), load<u64>(at + TAIL), claimEnd(at), load<u64>(at + SEQUENCE));
   }
 }

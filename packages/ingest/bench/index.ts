@@ -1,18 +1,23 @@
 /** Chunks of frames into lanes and out of them: our kernel, and for usual frames the same steps in plain TypeScript. */
 import { crc32 } from "node:zlib";
-import { encodeFrame, LANE_NAMES, type Priority } from "@esc/events";
+import { encodeFrame, LANE_NAMES, type LaneName, type Priority } from "@esc/events";
+import { Histogram, monotonicClock, StageRecorder } from "@esc/metrics";
 import { inRounds, line, machine, type Way } from "@esc/tooling/rounds";
 import { IngestRig } from "../src/ingest-rig.fixture.ts";
 
 const FRAMES = 1_000;
 
 /** A scan of the chunk, and every lane emptied. */
-function ours(frames: readonly Uint8Array[]): Way {
-  const { input, tcp, consumers } = new IngestRig({ capacityBytes: 1 << 20 });
+function ours(frames: readonly Uint8Array[], stamped = false): Way {
+  const room = { capacity: 16, readers: 1 };
+  const stamps = { realtime: room, transactional: room, batch: room };
+  const rig = new IngestRig({ capacityBytes: 1 << 20, ...(stamped && { stamps }) });
+  const { input, tcp, consumers } = rig;
+  const stages = stamped ? LANE_NAMES.map((name) => follow(rig, name)) : [];
   const bytes = Buffer.concat(frames);
   input.readView.set(bytes);
   return {
-    name: "ours",
+    name: stamped ? "stamped" : "ours",
     things: frames.length,
     run: (times) => {
       for (let i = 0; i < times; i++) {
@@ -22,10 +27,20 @@ function ours(frames: readonly Uint8Array[]): Way {
           const consumer = consumers[name];
           while (consumer.next(1 << 20) > 0) consumer.release(consumer.runEnd, consumer.runRecords);
         }
+        for (let lane = 0; lane < stages.length; lane++) (stages[lane] as () => void)();
       }
       return 0;
     },
   };
+}
+
+/** What a lane's thread does for one stage: a look at the clock, and the groups up to where it is into a histogram. */
+function follow({ arena, consumers, stamps }: IngestRig, lane: LaneName): () => void {
+  if (stamps === undefined) throw new Error("The rig stamps nothing.");
+  const histogram = Histogram.create(arena, `latency.${lane}`, { significantDigits: 2 }).recorder();
+  const { now } = monotonicClock();
+  const recorder = new StageRecorder(arena, { stamps: [stamps[lane]], reader: 0, histogram, now });
+  return () => recorder.reach(consumers[lane].position);
 }
 
 /** A number below `end`, the same in every run. */
@@ -83,6 +98,11 @@ const steps: Way = {
   },
 };
 console.log(line("52 bytes", inRounds([ours(usual), steps])));
+console.log("\n| frames a scan, one lane | stamped and one stage recorded | ours | ratio |\n|---|---|---|---|");
+for (const count of [1, 16, 256, 1_000]) {
+  const some = usual.slice(0, count);
+  console.log(line(String(count), inRounds([ours(some, true), ours(some)])));
+}
 console.log("\n| frames | ours |\n|---|---|");
 const others: [string, readonly Uint8Array[]][] = [
   ["52 bytes and a CRC", usual.map(() => framed(32, true))],

@@ -1,7 +1,7 @@
 import { encodeFrame, LANE_NAMES, type LaneName, laneOf, type Priority, RefusalCode } from "@esc/events";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ScanStatus } from "./index.ts";
+import { acceptedCounter, droppedCounter, ScanStatus } from "./index.ts";
 import { FakeSocket, IngestRig } from "./ingest-rig.fixture.ts";
 
 function scanAll(rig: IngestRig, bytes: Uint8Array, whole = false): ScanStatus {
@@ -175,3 +175,27 @@ test("a ring too small for the longest frame is refused when the scanner is made
 function withControl(control: number): Buffer {
   return Buffer.from([0, 0, 0, 5, control, 0, 1, 0x61, 0x62]);
 }
+
+test.each([
+  ["batch", 0],
+  ["transactional", 2],
+  ["realtime", 4],
+] as const)(
+  "%s, while another thread fills its claim: the next scan waits for its turn and drops nothing",
+  (lane, priority) => {
+    const rig = new IngestRig();
+    const one = encodeFrame({ topic: "t", payload: Buffer.from("x"), priority });
+    const other = rig.openClaim(lane);
+    rig.input.readView.set(one);
+    const { readStart } = rig.input;
+    const scan = () => rig.tcp.scan(readStart, readStart + one.length, false);
+    expect(scan()).toBe(ScanStatus.done);
+    expect([scan(), rig.tcp.blockedLane, rig.tcp.taken, rig.tcp.refused]).toEqual([ScanStatus.blocked, lane, 0, 0]);
+    expect(rig.rings[lane].publishedPosition).toBe(0);
+    other();
+    expect(scan()).toBe(ScanStatus.done);
+    expect(rig.counters.value(droppedCounter(lane))).toBe(0);
+    expect(rig.counters.value(acceptedCounter(lane))).toBe(2);
+    expect(rig.take(lane).map(({ payload }) => payload.slice(0, 1))).toContain("x");
+  },
+);

@@ -2,22 +2,33 @@
  * The frame scanner's face: an input area that sockets read into, and one kernel call that takes a chunk of it and
  * leaves records in the lanes (`assembly/scan.ts`).
  */
-import { type Arena, loadKernel } from "@esc/arena";
+
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import type { Overflow, TopicTable } from "@esc/dispatcher";
 import { crcTable, EscError, LANE_NAMES, type LaneName, type Source } from "@esc/events";
-import type { CounterBlock } from "@esc/metrics";
+import type { CounterBlock, MonotonicClock, StampRing } from "@esc/metrics";
 import type { RecordRing } from "@esc/queues";
+import { ringAddress } from "@esc/queues/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 interface ScanKernel {
-  scan(context: number, start: number, end: number, whole: number, timeMs: number, timeNs: number): number;
+  scan(
+    context: number,
+    start: number,
+    end: number,
+    whole: number,
+    timeMs: number,
+    timeNs: number,
+    receivedNs: number,
+  ): number;
 }
 
 /** How a scan ended. */
 export const ScanStatus = {
   /** Every whole frame was taken. */
   done: 0,
-  /** A lane is full and its rule is to wait. */
+  /** A lane is full and its rule is to wait, or it is another producer's turn there and this one's scans are patient. */
   blocked: 1,
   /** The next frame's length is over the limit; the rest was thrown away. */
   tooLong: 2,
@@ -29,6 +40,8 @@ export type ScanStatus = (typeof ScanStatus)[keyof typeof ScanStatus];
 /** Bytes that one read may bring: larger reads save calls, but no longer fit a core's L2 cache. */
 export const READ_BYTES = 262_144;
 const CONTEXT_BYTES = 128 + 3 * 64;
+/** Of a lane's part of the context. */
+const LATENCY_WORD = 15;
 const PLAN_ENTRIES = 4_096;
 const REFUSAL_ENTRIES = 1_024;
 
@@ -58,13 +71,13 @@ export class InputArea {
     this.headroom = options.maxFrameBytes + 4 + READ_BYTES;
     const region = arena.allocate(name, this.headroom + READ_BYTES);
     this.bytes = new Uint8Array(arena.memory.buffer);
-    this.readStart = region.address + this.headroom;
+    this.readStart = regionAddress(region) + this.headroom;
     this.readView = new Uint8Array(arena.memory.buffer, this.readStart, READ_BYTES);
   }
 
   /** Arena bytes that an area and its scanners need. */
   static bytesFor(maxFrameBytes: number): number {
-    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 16 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
+    return maxFrameBytes + 4 + 2 * READ_BYTES + 4 * (PLAN_ENTRIES * 24 + REFUSAL_ENTRIES * 8 + CONTEXT_BYTES + 512);
   }
 }
 
@@ -76,6 +89,16 @@ export interface FrameScannerOptions {
   /** What to do when a lane is full, by lane. */
   readonly overflow: Readonly<Record<LaneName, Overflow>>;
   readonly counters: CounterBlock<string>;
+  /** Where a scan leaves, for each lane, how many events it took up to where, and when; nowhere unless given. */
+  readonly latency?: ScannerLatency;
+}
+
+/** What the latency of a scan's events is measured from. */
+export interface ScannerLatency {
+  /** By lane; no other thread writes to them. */
+  readonly stamps: Readonly<Record<LaneName, StampRing>>;
+  /** The calling thread's. */
+  readonly clock: Pick<MonotonicClock, "at">;
 }
 
 export class FrameScanner {
@@ -84,28 +107,34 @@ export class FrameScanner {
   readonly #words: Uint32Array;
   readonly #ends: Float64Array;
   readonly #refusals: Uint32Array;
+  readonly #clock: ScannerLatency["clock"] | undefined;
 
   /** @throws EscError `ESC_FRAME_LIMIT` when the longest frame doesn't fit into half of every lane's ring. */
   constructor(arena: Arena, name: string, options: FrameScannerOptions) {
     const context = arena.allocate(`${name}.context`, CONTEXT_BYTES);
     const plan = arena.allocate(`${name}.plan`, PLAN_ENTRIES * 16);
-    const refusals = arena.allocate(`${name}.refusals`, REFUSAL_ENTRIES * 8);
+    const refusals = arena.allocate(`${name}.refusals`, (REFUSAL_ENTRIES + PLAN_ENTRIES) * 8);
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
-    this.#context = context.address;
-    this.#words = new Uint32Array(arena.memory.buffer, context.address, CONTEXT_BYTES / 4);
-    this.#ends = new Float64Array(arena.memory.buffer, context.address + 88, 3);
-    this.#refusals = new Uint32Array(arena.memory.buffer, refusals.address, REFUSAL_ENTRIES * 2);
+    this.#context = regionAddress(context);
+    this.#words = new Uint32Array(arena.memory.buffer, regionAddress(context), CONTEXT_BYTES / 4);
+    this.#ends = new Float64Array(arena.memory.buffer, regionAddress(context) + 88, 3);
+    this.#refusals = new Uint32Array(
+      arena.memory.buffer,
+      regionAddress(refusals),
+      (REFUSAL_ENTRIES + PLAN_ENTRIES) * 2,
+    );
     this.#words.set(
       [
-        crcTable(arena).address,
+        regionAddress(crcTable(arena)),
         options.topics.address,
-        plan.address,
+        regionAddress(plan),
         PLAN_ENTRIES,
         options.maxFrameBytes,
         options.source,
         options.counters.address,
-        refusals.address,
+        regionAddress(refusals),
         REFUSAL_ENTRIES,
+        1,
       ],
       0,
     );
@@ -118,8 +147,11 @@ export class FrameScanner {
           `Frames of ${options.maxFrameBytes} bytes don't fit into half of lane ${lane}'s ring of ${ring.capacityBytes} bytes: enlarge the ring or lower the limit.`,
         );
       }
-      this.#words.set([ring.address, producer, options.overflow[lane]], (128 + index * 64) / 4);
+      const at = (128 + index * 64) / 4;
+      this.#words.set([ringAddress(ring), producer, options.overflow[lane]], at);
+      this.#words[at + LATENCY_WORD] = options.latency?.stamps[lane].address ?? 0;
     }
+    this.#clock = options.latency?.clock;
   }
 
   /**
@@ -127,9 +159,27 @@ export class FrameScanner {
    * @param whole nothing follows: a part of a frame at the end is refused.
    */
   scan(start: number, end: number, whole: boolean): ScanStatus {
-    const now = performance.timeOrigin + performance.now();
+    const sinceStart = performance.now();
+    const now = performance.timeOrigin + sinceStart;
     const timeMs = Math.floor(now);
-    return this.#kernel.scan(this.#context, start, end, whole ? 1 : 0, timeMs, (now - timeMs) * 1e6) as ScanStatus;
+    const receivedNs = this.#clock === undefined ? 0 : this.#clock.at(sinceStart);
+    return this.#kernel.scan(
+      this.#context,
+      start,
+      end,
+      whole ? 1 : 0,
+      timeMs,
+      (now - timeMs) * 1e6,
+      receivedNs,
+    ) as ScanStatus;
+  }
+
+  /**
+   * Whether a scan stops where it is another producer's turn in a lane, as it does unless told otherwise. If not, the lane
+   * counts as full, and what its rule drops is dropped. Only lanes with several producers ever come to that.
+   */
+  set patient(patient: boolean) {
+    this.#words[9] = patient ? 1 : 0;
   }
 
   /** Bytes that a frame of this length must have before a scan can take or refuse it: all, or as many as say that it is too long. */

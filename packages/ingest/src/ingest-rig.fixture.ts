@@ -1,9 +1,11 @@
 /** Lanes, a scanner and an input area, small enough to fill: what the tests of this package stand on. */
+
 import { Arena } from "@esc/arena";
 import { DATAGRAM_PRODUCER, type TopicOverride, TopicTable, WAITING_PRODUCER } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, type LaneName, RecordOffset, Source } from "@esc/events";
-import { CounterBlock } from "@esc/metrics";
+import { CounterBlock, StampRing, type StampRingOptions } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import {
   Connection,
   type ConnectionSocket,
@@ -30,6 +32,20 @@ export interface RigOptions {
   readonly overrides?: readonly TopicOverride[];
   /** For the unfinished frames of all connections. */
   readonly partialFrameBytes?: number;
+  /** By lane: what the scans stamp. */
+  readonly stamps?: Readonly<Record<LaneName, StampRingOptions>>;
+}
+
+/** A thread's number that no thread has. */
+const OTHER_THREAD = 77;
+
+/** What a ring has within: what a thread does in the middle of a scan. */
+interface ClaimingRing {
+  readonly address: number;
+  readonly kernel: {
+    addProducer(ring: number, thread: number, most: number): number;
+    claimRecords(ring: number, producer: number, count: number, length: number): number;
+  };
 }
 
 export class IngestRig {
@@ -43,6 +59,7 @@ export class IngestRig {
   readonly tcp: FrameScanner;
   readonly udp: FrameScanner;
   readonly partials: PartialFrames;
+  readonly stamps: Readonly<Record<LaneName, StampRing>> | undefined;
   /** The connections' clock. */
   readonly clock = { ms: 0 };
   /** Connections that had to give way to others' unfinished frames. */
@@ -53,6 +70,7 @@ export class IngestRig {
     maxFrameBytes = 8_192,
     overrides = [],
     partialFrameBytes = 1 << 20,
+    stamps,
   }: RigOptions = {}) {
     const { arena } = this;
     this.partials = new PartialFrames(partialFrameBytes, () => {
@@ -69,7 +87,9 @@ export class IngestRig {
     this.parker = Parker.create(arena, "parker");
     this.gate = new LaneGate(this.rings, this.parker);
     const lanes = each((lane) => ({ ring: this.rings[lane], producer: this.rings[lane].addProducer() }));
-    const common = { maxFrameBytes, topics, lanes, counters: this.counters };
+    this.stamps = stamps && each((lane) => StampRing.create(arena, `stamps.${lane}`, stamps[lane]));
+    const latency = this.stamps && { stamps: this.stamps, clock: { at: () => this.clock.ms * 1e6 } };
+    const common = { maxFrameBytes, topics, lanes, counters: this.counters, ...(latency && { latency }) };
     this.tcp = new FrameScanner(arena, "tcp", { ...common, source: Source.tcp, overflow: WAITING_PRODUCER });
     this.udp = new FrameScanner(arena, "udp", { ...common, source: Source.udp, overflow: DATAGRAM_PRODUCER });
   }
@@ -85,13 +105,23 @@ export class IngestRig {
     return connection.read(bytes.length);
   }
 
+  /** Takes bytes in a lane, as another thread's scan does that isn't done yet. @returns ends it, as a tombstone. */
+  openClaim(lane: LaneName): () => void {
+    const { address, kernel } = this.rings[lane] as unknown as ClaimingRing;
+    const slot = kernel.addProducer(address, OTHER_THREAD, 16);
+    if (kernel.claimRecords(address, slot, 1, 64) === 0) throw new Error(`${lane} is full`);
+    return () => {
+      if (this.rings[lane].reclaim(OTHER_THREAD).closedClaims !== 1) throw new Error("there was no claim to close");
+    };
+  }
+
   /** What a lane holds, taken out of it. */
   take(lane: LaneName, most = Number.POSITIVE_INFINITY): SeenRecord[] {
     const consumer = this.consumers[lane];
     const bytes = Buffer.from(this.arena.memory.buffer);
     const seen: SeenRecord[] = [];
     while (seen.length < most && consumer.next(1) > 0) {
-      const at = consumer.runAddress;
+      const at = runAddress(consumer);
       const flags = bytes.readUInt8(at + RecordOffset.flags);
       const idBytes = flags & 8 ? 16 : 0;
       const topicAt = at + RecordOffset.body + idBytes;

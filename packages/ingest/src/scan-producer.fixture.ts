@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Arena, type ArenaHandle } from "@esc/arena";
 import { TopicTable, WAITING_PRODUCER } from "@esc/dispatcher";
-import { encodeFrame, LANE_NAMES, type LaneName, type Priority, Source } from "@esc/events";
+import { encodeFrame, LANE_NAMES, type LaneName, type Priority, RefusalCode, Source } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing } from "@esc/queues";
 import { FrameScanner, INGEST_COUNTERS, InputArea, LaneGate, ScanStatus } from "./index.ts";
@@ -28,6 +28,13 @@ const scanner = new FrameScanner(arena, `scanner ${index}`, {
 });
 
 let n = 0;
+/** Frames that the scans said were dropped. */
+let told = 0;
+const scan = (start: number, end: number): ScanStatus => {
+  const status = scanner.scan(start, end, false);
+  for (let i = 0; i < scanner.refused; i++) if (scanner.refusedCode(i) === RefusalCode.laneFull) told++;
+  return status;
+};
 let state = index + 1;
 const next = () => {
   state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -35,7 +42,7 @@ const next = () => {
 };
 while (n < frames) {
   const chunk: Uint8Array[] = [];
-  for (let size = 1 + (next() % 40); size > 0 && n < frames; size--) {
+  for (let size = 1 + (next() % 80); size > 0 && n < frames; size--) {
     const payload = Buffer.alloc(8 + (next() % 400), index);
     payload.writeUInt32LE(index, 0);
     payload.writeUInt32LE(++n, 4);
@@ -46,13 +53,13 @@ while (n < frames) {
   let start = input.readStart;
   const end = start + bytes.length;
   for (;;) {
-    let status = scanner.scan(start, end, false);
+    let status = scan(start, end);
     start += scanner.taken;
     if (status === ScanStatus.done) break;
     if (status !== ScanStatus.blocked) continue;
     parker.prepare();
     gate.wantSpace(scanner.blockedLane);
-    status = scanner.scan(start, end, false);
+    status = scan(start, end);
     start += scanner.taken;
     if (status === ScanStatus.done) {
       parker.cancel();
@@ -62,4 +69,4 @@ while (n < frames) {
     else parker.cancel();
   }
 }
-parentPort?.postMessage("done");
+parentPort?.postMessage(told);

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { encodeFrame, LANE_NAMES, laneOf, type Priority, RecordOffset, RefusalCode } from "@esc/events";
+import { runAddress } from "@esc/queues/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type FrameScanner, ScanStatus } from "./index.ts";
@@ -224,7 +225,7 @@ test("what a scan leaves in the lanes is, byte for byte, what a scanner in plain
               const consumer = rig.consumers[name];
               const seen: Buffer[] = [];
               while (consumer.next(1 << 20) > 0) {
-                seen.push(Buffer.from(memory.subarray(consumer.runAddress, consumer.runAddress + consumer.runBytes)));
+                seen.push(Buffer.from(memory.subarray(runAddress(consumer), runAddress(consumer) + consumer.runBytes)));
                 consumer.release(consumer.runEnd, consumer.runRecords);
               }
               const lane = lanes[index] as ModelLane;

@@ -5,19 +5,20 @@ import { TopicTable } from "@esc/dispatcher";
 import { createCrcTable, LANE_NAMES, RecordOffset } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
 import { Parker, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { expect, test } from "vitest";
 import { acceptedCounter, droppedCounter, INGEST_COUNTERS } from "./index.ts";
 
-const THREADS = 2;
-const FRAMES = 60_000;
+const THREADS = 3;
+const FRAMES = 200_000;
 
-test("two ingest threads scan into the same small lanes: every frame is in its lane once, whole and in order, or dropped and counted", async () => {
+test("three ingest threads scan into the same small lanes: every frame is in its lane once, whole and in order, or dropped, counted and told", async () => {
   const arena = Arena.create({ bytes: 1 << 24 });
   createCrcTable(arena);
   TopicTable.create(arena, "topics", { overrides: [], maxTopics: 64 });
   const parker = Parker.create(arena, "consumer");
   const lanes = LANE_NAMES.map((lane) => {
-    const ring = RecordRing.create(arena, lane, { capacityBytes: 8_192 });
+    const ring = RecordRing.create(arena, lane, { capacityBytes: 16_384 });
     ring.wakeOnPublish(parker);
     return {
       lane,
@@ -32,13 +33,15 @@ test("two ingest threads scan into the same small lanes: every frame is in its l
     CounterBlock.create(arena, `counters ${index}`, INGEST_COUNTERS),
   );
   let running = THREADS;
+  let told = 0;
   const failures: unknown[] = [];
   const workers = counters.map((_, index) => {
     const worker = new Worker(new URL("./scan-producer.fixture.ts", import.meta.url), {
       workerData: { handle: arena.handle, index, frames: FRAMES },
     });
     worker.on("error", (error) => failures.push(error));
-    worker.on("message", () => {
+    worker.on("message", (dropsTold: number) => {
+      told += dropsTold;
       running--;
       parker.unpark();
     });
@@ -51,8 +54,8 @@ test("two ingest threads scan into the same small lanes: every frame is in its l
     for (const one of lanes) {
       if (one.consumer.next(2_048) === 0) continue;
       moved = true;
-      const end = one.consumer.runAddress + one.consumer.runBytes;
-      for (let at = one.consumer.runAddress; at < end; ) {
+      const end = runAddress(one.consumer) + one.consumer.runBytes;
+      for (let at = runAddress(one.consumer); at < end; ) {
         const length = bytes.readUInt32LE(at);
         const covered = Uint8Array.from(bytes.subarray(at + RecordOffset.sequence, at + length));
         if (crc32(covered) !== bytes.readUInt32LE(at + RecordOffset.crc)) throw new Error(`torn record in ${one.lane}`);
@@ -81,5 +84,6 @@ test("two ingest threads scan into the same small lanes: every frame is in its l
     expect([lane, seen]).toEqual([lane, sum(acceptedCounter(lane)) - sum(droppedCounter(lane))]);
   expect(LANE_NAMES.reduce((total, lane) => total + sum(acceptedCounter(lane)), 0)).toBe(THREADS * FRAMES);
   expect(sum(droppedCounter("transactional"))).toBe(0);
+  expect(told).toBe(LANE_NAMES.reduce((total, lane) => total + sum(droppedCounter(lane)), 0));
   await Promise.all(workers.map((worker) => worker.terminate()));
 });

@@ -24,6 +24,16 @@ export interface TcpSourceOptions {
    * began first is ended.
    */
   readonly partialFrameBytes: number;
+  /** Several sources, each of a thread of its own, share the port: the system gives each connection to one of them. */
+  readonly reusePort?: boolean;
+}
+
+/** Counts connections that several sources have together. */
+export interface ConnectionCount {
+  /** One more, unless there are `most` already. */
+  take(most: number): boolean;
+  /** One less. */
+  give(): void;
 }
 
 export interface TcpSourceParts {
@@ -31,6 +41,10 @@ export interface TcpSourceParts {
   readonly input: InputArea;
   readonly gate: LaneGate;
   readonly counters: CounterBlock<string>;
+  /** Told whenever a read leaves an acknowledgement owed. */
+  readonly onOwed?: () => void;
+  /** What other sources count into as well: then `maxConnections` is for all of them. This source's own unless given. */
+  readonly count?: ConnectionCount;
   /** Told when connections begin to be refused for want of file descriptors, and when that is over. */
   readonly onDescriptors?: (exhausted: boolean, limit: number) => void;
 }
@@ -47,6 +61,7 @@ export class TcpSource {
   readonly #server: net.Server;
   readonly #partials: PartialFrames;
   readonly #descriptors = new DescriptorRoom();
+  readonly #count: ConnectionCount;
   #stallTimer: NodeJS.Timeout | undefined;
   readonly #connections = new Map<Connection, net.Socket>();
   /** Connections whose client is gone while they waited for a lane; bounded by `maxConnections` as the others are. */
@@ -56,6 +71,7 @@ export class TcpSource {
   constructor(options: TcpSourceOptions, parts: TcpSourceParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#count = parts.count ?? new OwnCount();
     this.#partials = new PartialFrames(options.partialFrameBytes, () => parts.counters.add("connections.shed"));
     this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
     this.#server.on("connection", (socket) => this.#accept(socket));
@@ -63,10 +79,10 @@ export class TcpSource {
 
   /** Binds; resolves with the port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
   listen(): Promise<number> {
-    const { host, port } = this.#options;
+    const { host, port, reusePort = false } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ host, port, backlog: 1_024 }, () => {
+      this.#server.listen({ host, port, backlog: 1_024, ...(reusePort && { reusePort }) }, () => {
         this.#server.off("error", reject);
         // A connection that the system could not hand over: refused, and the next may come.
         this.#server.on("error", () => this.#parts.counters.add("connections.refused"));
@@ -81,17 +97,23 @@ export class TcpSource {
     return this.#connections.size;
   }
 
-  /** Lanes may have space, or be durable further: serves those that waited. */
-  wake(realtime: number, transactional: number, batch: number): void {
+  /**
+   * Lanes may have space, or be durable further: serves those that waited.
+   * @returns whether acknowledgements are owed still.
+   */
+  wake(realtime: number, transactional: number, batch: number): boolean {
+    let owes = false;
     for (const connection of this.#connections.keys()) {
       if (connection.blocked) connection.retry();
       if (connection.owesAck) connection.settle(realtime, transactional, batch);
+      if (connection.owesAck) owes = true;
     }
     for (const connection of this.#vanished) {
       if (connection.blocked) continue;
       this.#vanished.delete(connection);
-      this.#connections.delete(connection);
+      this.#drop(connection);
     }
+    return owes;
   }
 
   /** Accepts and reads no more. What was read goes into the lanes, what is owed is still answered by {@link wake}. */
@@ -131,8 +153,7 @@ export class TcpSource {
   #accept(accepted: net.Socket): void {
     const { counters, input, scanner, gate } = this.#parts;
     // Counted here and not by the server's `maxConnections`: what is taken over below never closes in its eyes.
-    const full = this.#connections.size >= this.#options.maxConnections;
-    if (this.#closing || full || !this.#hasDescriptors(accepted)) {
+    if (this.#closing || !this.#hasDescriptors(accepted) || !this.#count.take(this.#options.maxConnections)) {
       counters.add("connections.refused");
       accepted.destroy();
       return;
@@ -176,7 +197,9 @@ export class TcpSource {
 
   #read(connection: Connection | undefined, length: number): boolean {
     if (connection === undefined || this.#closing) return true;
-    return connection.read(length);
+    const flowing = connection.read(length);
+    if (connection.owesAck) this.#parts.onOwed?.();
+    return flowing;
   }
 
   /** Looks now and then, not at silences: who sends a byte every second is never silent and never ends its frame. */
@@ -220,8 +243,27 @@ export class TcpSource {
 
   /** A client that vanished with frames read but not yet in a lane: they were sent, so they still go in. */
   #forget(connection: Connection): void {
-    if (!connection.blocked) this.#connections.delete(connection);
+    if (!connection.blocked) this.#drop(connection);
     else this.#vanished.add(connection);
+  }
+
+  #drop(connection: Connection): void {
+    if (this.#connections.delete(connection)) this.#count.give();
+  }
+}
+
+/** The count of a source that is alone. */
+class OwnCount implements ConnectionCount {
+  #open = 0;
+
+  take(most: number): boolean {
+    if (this.#open >= most) return false;
+    this.#open++;
+    return true;
+  }
+
+  give(): void {
+    this.#open--;
   }
 }
 

@@ -21,3 +21,24 @@ test("every datagram is accounted for: whole frames are taken, a cut one and an 
   socket.close();
   await source.close();
 });
+
+test("a datagram waits for its turn behind another thread's claim, a moment and not for ever; then it is dropped and counted", async () => {
+  const rig = new IngestRig();
+  const { udp: scanner, input, counters } = rig;
+  const close = rig.openClaim("transactional");
+  const source = new UdpSource({ host: "127.0.0.1", port: 0, bufferBytes: 65_536 }, { scanner, input, counters });
+  const port = await source.listen();
+  const socket = dgram.createSocket("udp4");
+  const frame = encodeFrame({ topic: "t", payload: Buffer.from("x"), priority: 2 });
+  const sendOne = async () => {
+    const before = counters.value("accepted.transactional");
+    await new Promise((resolve) => socket.send(frame, port, "127.0.0.1", resolve));
+    while (counters.value("accepted.transactional") === before) await new Promise((resolve) => setImmediate(resolve));
+    return counters.value("dropped.transactional");
+  };
+  expect([await sendOne(), await sendOne()]).toEqual([0, 1]);
+  close();
+  expect(await sendOne()).toBe(1);
+  socket.close();
+  await source.close();
+});

@@ -10,7 +10,16 @@ export interface UdpSourceOptions {
   readonly port: number;
   /** Bytes that the system may hold for us; it may give less. */
   readonly bufferBytes: number;
+  /** Several sockets, each of a thread of its own, share the port: the system gives each sender to one of them. */
+  readonly reusePort?: boolean;
 }
+
+/**
+ * How long a datagram waits for its turn in a lane, where another thread's claim is being filled. That takes microseconds,
+ * or as long as that thread isn't given a core. What comes meanwhile waits in the system's buffer.
+ */
+const TURN_MS = 100;
+const TURN_LOOK_MS = 0.05;
 
 export interface UdpSourceParts {
   readonly scanner: FrameScanner;
@@ -22,6 +31,8 @@ export class UdpSource {
   readonly #options: UdpSourceOptions;
   readonly #parts: UdpSourceParts;
   readonly #socket: dgram.Socket;
+  /** Nobody wakes it: a place to sleep between two looks. */
+  readonly #pause = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(options: UdpSourceOptions, parts: UdpSourceParts) {
     this.#options = options;
@@ -29,6 +40,7 @@ export class UdpSource {
     this.#socket = dgram.createSocket({
       type: options.host.includes(":") ? "udp6" : "udp4",
       recvBufferSize: options.bufferBytes,
+      ...(options.reusePort && { reusePort: true }),
     });
     this.#socket.on("message", (datagram) => this.#take(datagram));
   }
@@ -58,6 +70,17 @@ export class UdpSource {
     input.readView.set(datagram);
     let start = input.readStart;
     const end = start + datagram.length;
-    while (scanner.scan(start, end, true) === ScanStatus.again) start += scanner.taken;
+    let givesUp = 0;
+    for (;;) {
+      const status = scanner.scan(start, end, true);
+      start += scanner.taken;
+      if (status === ScanStatus.again) continue;
+      if (status !== ScanStatus.blocked) break;
+      const now = performance.now();
+      if (givesUp === 0) givesUp = now + TURN_MS;
+      if (now < givesUp) Atomics.wait(this.#pause, 0, 0, TURN_LOOK_MS);
+      else scanner.patient = false;
+    }
+    scanner.patient = true;
   }
 }

@@ -2,6 +2,7 @@ import { countUp } from "./counter";
 import { gaugeValue, setGauge } from "./gauge";
 import { record as recordValue, recordTimes, wholeValue } from "./histogram";
 export { addToGauge } from "./gauge";
+export { passStamps, stampDue, stampGroup } from "./stamps";
 
 export function add(counter: usize, n: f64): void {
   countUp(counter, <u64>n);

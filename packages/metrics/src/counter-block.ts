@@ -2,7 +2,8 @@
  * Counters of one writing thread, in shared memory: one u64 each, written by that thread (from a kernel or from
  * TypeScript), read by any. Several threads that count the same thing have a block each; the reader adds them up.
  */
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 import type { MetricsKernel } from "./metrics-kernel.ts";
 
@@ -23,12 +24,12 @@ export class CounterBlock<Name extends string> {
 
   /** Makes a block of zeros under a name of its own. */
   static create<Name extends string>(arena: Arena, name: string, counters: readonly Name[]): CounterBlock<Name> {
-    return new CounterBlock(arena, arena.allocate(name, counters.length * 8).address, counters);
+    return new CounterBlock(arena, regionAddress(arena.allocate(name, counters.length * 8)), counters);
   }
 
   /** The block of that name in any thread; `counters` as at its creation. */
   static attach<Name extends string>(arena: Arena, name: string, counters: readonly Name[]): CounterBlock<Name> {
-    return new CounterBlock(arena, arena.region(name).address, counters);
+    return new CounterBlock(arena, regionAddress(arena.region(name)), counters);
   }
 
   /** Adds a whole number. The block's own thread only; about 20 ns from TypeScript. */

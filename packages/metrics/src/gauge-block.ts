@@ -3,7 +3,8 @@
  * line of its own (and the one that the prefetcher pairs with it), since threads that write different gauges shouldn't
  * wait for each other.
  */
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 import type { MetricsKernel } from "./metrics-kernel.ts";
 
@@ -25,12 +26,12 @@ export class GaugeBlock<Name extends string> {
 
   /** Makes a block of zeros under a name of its own. @throws ArenaError as {@link Arena.allocate}. */
   static create<Name extends string>(arena: Arena, name: string, gauges: readonly Name[]): GaugeBlock<Name> {
-    return new GaugeBlock(arena, arena.allocate(name, gauges.length * GAUGE_BYTES).address, gauges);
+    return new GaugeBlock(arena, regionAddress(arena.allocate(name, gauges.length * GAUGE_BYTES)), gauges);
   }
 
   /** The block of that name in any thread; `gauges` as at its creation. @throws ArenaError `ESC_ARENA_REGION_UNKNOWN`. */
   static attach<Name extends string>(arena: Arena, name: string, gauges: readonly Name[]): GaugeBlock<Name> {
-    return new GaugeBlock(arena, arena.region(name).address, gauges);
+    return new GaugeBlock(arena, regionAddress(arena.region(name)), gauges);
   }
 
   /** Any thread; the last one to set wins. */

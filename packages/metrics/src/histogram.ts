@@ -12,7 +12,8 @@
  * | 128 + i × shard bytes | | shard of one thread, as `assembly/histogram.ts` lays it out, rounded up to 128 bytes |
  */
 import { threadId } from "node:worker_threads";
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import { BucketLayout, type HistogramOptions } from "./bucket-layout.ts";
 import { HistogramSnapshot } from "./histogram-snapshot.ts";
@@ -80,7 +81,7 @@ export class Histogram {
    */
   static create(arena: Arena, name: string, options: HistogramOptions = {}): Histogram {
     const layout = new BucketLayout(options);
-    const { address } = arena.allocate(name, Histogram.bytesFor(options));
+    const address = regionAddress(arena.allocate(name, Histogram.bytesFor(options)));
     const words = new Int32Array(arena.memory.buffer, address, HEADER_BYTES / 4);
     words.set([layout.significantDigits, layout.maxThreads], 1);
     new Float64Array(arena.memory.buffer, address + 16, 2).set([layout.lowestNs, layout.highestNs]);
@@ -100,7 +101,9 @@ export class Histogram {
    * @throws ArenaError `ESC_ARENA_REGION_UNKNOWN`; EscError `ESC_HISTOGRAM_NOT_READY` when that region is none (yet).
    */
   static attach(arena: Arena, name: string): Histogram {
-    const { address, byteLength } = arena.region(name);
+    const region = arena.region(name);
+    const { byteLength } = region;
+    const address = regionAddress(region);
     const words = new Int32Array(arena.memory.buffer, address, Math.min(byteLength, HEADER_BYTES) >> 2);
     if (byteLength < HEADER_BYTES || Atomics.load(words, 0) !== MAGIC) {
       throw new EscError(

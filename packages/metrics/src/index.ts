@@ -3,6 +3,7 @@ export { CounterBlock } from "./counter-block.ts";
 export { GaugeBlock } from "./gauge-block.ts";
 export { Histogram, type HistogramRecorder } from "./histogram.ts";
 export { type CumulativeCount, HistogramSnapshot } from "./histogram-snapshot.ts";
+export { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
 export {
   DEFAULT_BOUNDS_NS,
   type HistogramSample,
@@ -12,3 +13,5 @@ export {
   prometheusText,
   type Sample,
 } from "./prometheus-text.ts";
+export { StageRecorder, type StageRecorderOptions } from "./stage-recorder.ts";
+export { StampRing, type StampRingOptions } from "./stamp-ring.ts";

@@ -7,4 +7,7 @@ export interface MetricsKernel {
   set(gauge: number, value: number): void;
   addToGauge(gauge: number, n: number): void;
   readGauge(gauge: number): number;
+  stampGroup(ring: number, end: number, receivedNs: number, events: number): void;
+  stampDue(ring: number, reader: number, position: number): number;
+  passStamps(ring: number, reader: number, position: number, nowNs: number, shard: number): number;
 }

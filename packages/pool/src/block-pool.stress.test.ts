@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { expect, test } from "vitest";
 import { BlockPool, type BlockPoolOptions } from "./index.ts";
 import { poolLayout } from "./pool-layout.ts";
@@ -18,8 +19,8 @@ function stage(sizes: Sizes) {
     arena,
     pool,
     numberMask: (1 << poolLayout("stress", options).indexBits) - 1,
-    owners: new Int32Array(arena.memory.buffer, owners.address, sizes.maxBlocks),
-    mail: new Int32Array(arena.memory.buffer, mail.address, 4),
+    owners: new Int32Array(arena.memory.buffer, regionAddress(owners), sizes.maxBlocks),
+    mail: new Int32Array(arena.memory.buffer, regionAddress(mail), 4),
   };
 }
 

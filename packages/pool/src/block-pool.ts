@@ -8,7 +8,8 @@
  * from or to the shared list, in one call of the kernel. `assembly/free-list.ts` has the list and the layout.
  */
 import { threadId } from "node:worker_threads";
-import { type Arena, type BytesView, loadKernel } from "@esc/arena";
+import type { Arena, BytesView } from "@esc/arena";
+import { loadKernel, moveView, regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 import { Ledger } from "./ledger.ts";
@@ -54,7 +55,9 @@ export class BlockPool {
   #maxBlocks: number;
 
   private constructor(arena: Arena, name: string) {
-    const { address, byteLength } = arena.region(REGION_PREFIX + name);
+    const region = arena.region(REGION_PREFIX + name);
+    const { byteLength } = region;
+    const address = regionAddress(region);
     const words = new Int32Array(arena.memory.buffer, address, byteLength >>> 2);
     if (Atomics.load(words, Word.magic) !== MAGIC) {
       throw new EscError("ESC_POOL_NOT_READY", `Pool "${name}" is being created; attach once create() has returned.`);
@@ -108,7 +111,7 @@ export class BlockPool {
    */
   static create(arena: Arena, name: string, options: BlockPoolOptions): BlockPool {
     const layout = poolLayout(name, options);
-    const { address } = arena.allocate(REGION_PREFIX + name, layout.bytes);
+    const address = regionAddress(arena.allocate(REGION_PREFIX + name, layout.bytes));
     const words = new Int32Array(arena.memory.buffer, address, layout.blocks >>> 2);
     // The arena's directory is append-only, so the pools before this one in it are the same for everybody.
     const pools = arena.regions().filter((region) => region.name.startsWith(REGION_PREFIX));
@@ -228,7 +231,7 @@ export class BlockPool {
     const index = (handle & this.#lowMask) - this.#firstHandle;
     if (index >>> 0 >= this.#maxBlocks) throw this.#refused(handle);
     if (this.#ledger !== undefined) this.#ledger.check(handle);
-    return view.moveTo(this.#blocksAddress + index * this.#strideBytes, this.blockBytes);
+    return moveView(view, this.#blocksAddress + index * this.#strideBytes, this.blockBytes);
   }
 
   /** The pool's figures now. Any thread; reads every thread's line and makes an object: not for a hot path. */

@@ -5,8 +5,10 @@
  * change is a compare-and-swap from the only state it may be in, so a block with two owners is noticed by one of them.
  * The owner also stamps the block, and looks whether the stamp is still there.
  */
+
 import { parentPort, workerData } from "node:worker_threads";
 import { Arena, type ArenaHandle, BytesView } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { BlockPool } from "./index.ts";
 
 const MAIL = 99;
@@ -84,6 +86,8 @@ function random(below: number): number {
 }
 
 function words(name: string): Int32Array {
-  const { address, byteLength } = arena.region(name);
+  const region = arena.region(name);
+  const { byteLength } = region;
+  const address = regionAddress(region);
   return new Int32Array(arena.memory.buffer, address, byteLength / 4);
 }

@@ -2,6 +2,7 @@
 import type { LaneName } from "@esc/events";
 import type { RecordView } from "@esc/storage";
 import type { TopicSla } from "./alerts/sla-monitor.ts";
+import type { BuiltIn } from "./bulk/built-in.ts";
 import type { Handler } from "./handler.ts";
 import type { Definitions } from "./handler-module.ts";
 import { NO_RETRY, type RetryPolicy } from "./retry/retry-policy.ts";
@@ -22,6 +23,8 @@ export interface TopicPlan {
   readonly isAsync: boolean;
   /** Whether there is nothing but synchronous handlers to call, at once. */
   readonly isPlain: boolean;
+  /** The built-ins that look at its events, a bit each, by their number in {@link HandlerTable.builtIns}. */
+  readonly builtIns: number;
 }
 
 export interface HandlerTableOptions {
@@ -33,6 +36,7 @@ export interface HandlerTableOptions {
 }
 
 interface Known extends TopicPlan {
+  readonly hash: number;
   readonly bytes: Uint8Array;
 }
 
@@ -43,19 +47,27 @@ const PLAIN: TopicPolicy = { retry: NO_RETRY, slaMs: 5, delayMs: 0 };
 export class HandlerTable {
   /** The lane's windows. */
   readonly windows: readonly Window[];
+  /** The lane's handlers that take batches. */
+  readonly batchHandlers: readonly Handler[];
+  /** The lane's built-ins. */
+  readonly builtIns: readonly BuiltIn[];
   readonly #handlers: readonly Handler[];
   readonly #options: HandlerTableOptions;
   readonly #known = new Map<number, Known>();
+  /** The last one found: events of a topic often come together, and a look-up boxes the hash. */
+  #last: Known | undefined;
   #leastSlaMs = Number.POSITIVE_INFINITY;
 
   /** @param definitions of all lanes; those of other lanes are left out. */
-  constructor({ handlers, windows }: Definitions, lane: LaneName, options: HandlerTableOptions = {}) {
+  constructor({ handlers, windows, builtIns }: Definitions, lane: LaneName, options: HandlerTableOptions = {}) {
     this.#handlers = handlers.filter((handler) => handler.lane === undefined || handler.lane === lane);
+    this.batchHandlers = this.#handlers.filter(({ batch }) => batch !== undefined);
+    this.builtIns = builtIns.filter((builtIn) => builtIn.lane === undefined || builtIn.lane === lane);
     this.windows = windows.filter((window) => window.lane === lane);
     this.#options = options;
   }
 
-  /** Whether there is nothing to do with any event of the lane: then nobody needs to look at them one by one. */
+  /** Whether no handler or window is for any event of the lane: then nobody needs to look at them one by one. */
   get empty(): boolean {
     return this.#handlers.length === 0 && this.windows.length === 0;
   }
@@ -67,17 +79,21 @@ export class HandlerTable {
 
   /** The plan of the record that the view stands on. */
   find(view: RecordView): TopicPlan {
-    const known = this.#known.get(view.topicHash);
-    if (known !== undefined && view.hasTopic(known.bytes)) return known;
-    return this.#learn(view);
+    const hash = view.topicHash;
+    const last = this.#last;
+    if (last !== undefined && last.hash === hash && view.hasTopic(last.bytes)) return last;
+    const known = this.#known.get(hash);
+    this.#last = known !== undefined && view.hasTopic(known.bytes) ? known : this.#learn(view);
+    return this.#last;
   }
 
   /** A handler turned out to return promises: plans that name it are made anew. */
   forget(): void {
     this.#known.clear();
+    this.#last = undefined;
   }
 
-  #learn(view: RecordView): TopicPlan {
+  #learn(view: RecordView): Known {
     const { topic } = view;
     const { rules = [], policy = PLAIN, watchesSla = false } = this.#options;
     const matches = ({ patterns }: Pick<Handler, "patterns">) => patterns.some((pattern) => pattern.matches(topic));
@@ -91,10 +107,13 @@ export class HandlerTable {
     const windows = this.windows.flatMap((window, index) => (matches(window) ? [index] : []));
     const sla = { slaMs, breaches: 0, worstMs: 0, alertedMs: Number.NEGATIVE_INFINITY, topic };
     const isAsync = handlers.some((handler) => handler.isAsync);
+    const builtIns = this.builtIns.reduce((bits, builtIn, index) => (matches(builtIn) ? bits | (1 << index) : bits), 0);
     const learned: Known = {
+      hash: view.topicHash,
       ...{ topic, handlers, windows, retry, delayMs },
       sla: watchesSla && handlers.length > 0 ? sla : undefined,
       isAsync,
+      builtIns,
       isPlain: !isAsync && handlers.length > 0 && windows.length === 0 && delayMs === 0,
       bytes: Uint8Array.from(view.topicBytes),
     };

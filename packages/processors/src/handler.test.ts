@@ -1,11 +1,13 @@
 import { Arena } from "@esc/arena";
 import { createCrcTable, type LaneName } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { DeadLetterKey, RecordView } from "@esc/storage";
 import { expect, test, vi } from "vitest";
 import { DeadLetters, defineHandler, type Handler, HandlerTable, toHandlers } from "./index.ts";
 
-const table = (handlers: readonly Handler[], lane: LaneName) => new HandlerTable({ handlers, windows: [] }, lane);
+const table = (handlers: readonly Handler[], lane: LaneName) =>
+  new HandlerTable({ handlers, windows: [], builtIns: [] }, lane);
 const LANES: LaneName[] = ["realtime", "transactional", "batch"];
 
 /** Rings with a record in the first, and a view on it. */
@@ -28,7 +30,7 @@ function rig(topic: string, payload: string) {
     });
   append(topic);
   consumers.lane.next(1 << 16);
-  const view = new RecordView(bytes).moveTo(consumers.lane.runAddress);
+  const view = new RecordView(bytes).moveTo(runAddress(consumers.lane));
   return { view, append, consumers, bytes, letters: new DeadLetters(dead.appender("dead.producer"), "realtime") };
 }
 
@@ -80,7 +82,7 @@ test("a dead letter is the whole event, with where it came from and why it died"
   const { view, consumers, letters, bytes } = rig("order.created", "payload");
   expect(letters.write(view, { reason: "handler_failed", attempts: 1, error: new Error("boom") })).toBe(true);
   consumers.dead.next(1 << 16);
-  const dead = new RecordView(bytes).moveTo(consumers.dead.runAddress).copy();
+  const dead = new RecordView(bytes).moveTo(runAddress(consumers.dead)).copy();
   expect(dead).toMatchObject({
     sequence: 1,
     topic: "order.created",

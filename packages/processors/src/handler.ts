@@ -2,6 +2,7 @@
 import { EscError, LANE_NAMES, type LaneName, type PriorityName, patternProblem, TopicPattern } from "@esc/events";
 import type { RecordView } from "@esc/storage";
 import type { AlertLevel } from "./alerts/alert.ts";
+import type { BatchPart } from "./bulk/batch-handler.ts";
 import { NO_RETRY, type RetryPolicy, retryPolicy } from "./retry/retry-policy.ts";
 
 /**
@@ -95,6 +96,8 @@ export interface Handler {
   readonly handle: HandlerDefinition["handle"];
   /** Whether it returns promises: known of an async function, else learned at its first. */
   isAsync: boolean;
+  /** Where it takes many events at once; `handle` gives it one alone. */
+  readonly batch: BatchPart | undefined;
 }
 
 const FIELDS: ReadonlySet<string> = new Set(["topics", "lane", "key", "retry", "handle"]);
@@ -128,16 +131,27 @@ export function toHandler(definition: unknown, where: string): Handler {
   const { topics, lane, key, retry = {}, handle } = definition as Partial<HandlerDefinition>;
   if (typeof handle !== "function") throw invalid(where, "`handle` must be a function (event, context)");
   if (key !== undefined && typeof key !== "function") throw invalid(where, "`key` must be a function (event)");
-  const patterns = checkTopics(topics, (what) => invalid(where, what));
-  if (lane !== undefined && !LANE_NAMES.includes(lane)) {
-    throw invalid(where, `\`lane\` must be one of ${LANE_NAMES.join(", ")}, not ${JSON.stringify(lane)}`);
-  }
+  const error = (what: string) => invalid(where, what);
+  const patterns = checkTopics(topics, error);
+  checkLane(lane, error);
+  checkRetry(retry, error);
+  const isAsync = handle.constructor.name === "AsyncFunction";
+  return { patterns, lane, key, retry, handle, isAsync, batch: undefined };
+}
+
+/** @throws what `error` makes of a sentence, when the lane isn't one. */
+export function checkLane(lane: LaneName | undefined, error: (what: string) => EscError): void {
+  if (lane === undefined || LANE_NAMES.includes(lane)) return;
+  throw error(`\`lane\` must be one of ${LANE_NAMES.join(", ")}, not ${JSON.stringify(lane)}`);
+}
+
+/** @throws what `error` makes of a sentence, when a field of the policy is wrong. */
+export function checkRetry(retry: Partial<RetryPolicy>, error: (what: string) => EscError): void {
   try {
     retryPolicy(retry, NO_RETRY, "`retry`");
-  } catch (error) {
-    throw invalid(where, (error as Error).message.replace(/\.$/, ""));
+  } catch (problem) {
+    throw error((problem as Error).message.replace(/\.$/, ""));
   }
-  return { patterns, lane, key, retry, handle, isAsync: handle.constructor.name === "AsyncFunction" };
 }
 
 /** Patterns of a definition's `topics`. @throws what `error` makes of a sentence. */

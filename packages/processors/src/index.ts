@@ -7,6 +7,28 @@ export {
   type SinkCounts,
 } from "./alerts/alert-dispatcher.ts";
 export { callbackSink, logSink, webhookSink } from "./alerts/alert-sinks.ts";
+export { BatchError } from "./bulk/batch-error.ts";
+export {
+  type BatchContext,
+  type BatchHandlerDefinition,
+  defineBatchHandler,
+  MAX_BATCH_EVENTS,
+} from "./bulk/batch-handler.ts";
+export {
+  BUILT_IN_KINDS,
+  type BuiltIn,
+  type BuiltInDefinition,
+  type BuiltInKind,
+  builtInProblems,
+  defineBuiltIn,
+  FIELD_TYPES,
+  type FieldType,
+  type NumericField,
+  toBuiltIn,
+} from "./bulk/built-in.ts";
+export { type BuiltInResult, BuiltInState } from "./bulk/built-in-state.ts";
+export { bulkBytes } from "./bulk/bulk-bytes.ts";
+export type { EventBatch } from "./bulk/event-batch.ts";
 export {
   DeadLetterBook,
   type Letter,
@@ -49,6 +71,7 @@ export { Emitter, type EmitterOptions } from "./lane/emitter.ts";
 export { EventKey } from "./lane/handled-event.ts";
 export type { DeadLetterReason } from "./lane/held-work.ts";
 export type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.ts";
+export type { LaneStages } from "./lane/lane-stages.ts";
 export { LaneState, type LaneStateOptions } from "./lane/lane-state.ts";
 export { Outlet } from "./lane/outlet.ts";
 export { LaneProcessor, type ProcessorMode } from "./lane-processor.ts";

@@ -188,8 +188,9 @@ export class LaneProcessor {
 
   /** What other threads see. */
   #tell(): void {
-    const { runner, schedule, taker, windows } = this.#parts;
+    const { builtIns, runner, schedule, taker, windows } = this.#parts;
     taker.count();
+    builtIns?.tell();
     this.#options.state.gauge(runner.held, schedule.size, windows.open);
   }
 

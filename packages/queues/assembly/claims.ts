@@ -219,14 +219,14 @@ function publishNext(ring: usize): bool {
   const position = published(ring);
   // Nothing is claimed behind it: the usual case, and it saves the look at every slot.
   if (<u32>claimWord(ring) == <u32>(position >> 3)) return false;
-  const places = consumersOf(ring);
-  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
+  const end = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (atomic.load<i32>(slot + DONE) == 0 || atomic.load<u64>(slot + START) != position) continue;
-    const end = atomic.load<u64>(slot + END);
+    const to = atomic.load<u64>(slot + END);
     raise(ring + PUBLISHED_SEQUENCE, atomic.load<u64>(slot + NEXT_SEQUENCE));
-    // Fails when another helper was faster; then the slot may already hold a newer claim, and `end` may be that one's:
+    // Fails when another helper was faster; then the slot may already hold a newer claim, and `to` may be that one's:
     // positions only grow, so the comparison with the old position keeps it out.
-    atomic.cmpxchg<u64>(ring + PUBLISHED, position, end);
+    atomic.cmpxchg<u64>(ring + PUBLISHED, position, to);
     return true;
   }
   return false;
@@ -238,8 +238,8 @@ function publishNext(ring: usize): bool {
 export function blockedBy(ring: usize): i32 {
   const position = published(ring);
   if (claimPosition(claimWord(ring), position) == position) return -1;
-  const places = consumersOf(ring);
-  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
+  const end = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (atomic.load<u64>(slot + START) == position && atomic.load<i32>(slot + DONE) == 0) return atomic.load<i32>(slot + THREAD);
   }
   return -2;
@@ -275,8 +275,8 @@ export function orphan(ring: usize, producer: u32): i32 {
   if (before > start || claimPosition(claimWord(ring), before) == start) return ORPHAN_NONE;
   if ((word & TRYING) == 0) return ORPHAN_OPEN;
   let least = claimed(ring);
-  const places = consumersOf(ring);
-  for (let slot = ring + PRODUCERS; slot < places; slot += PRODUCER_BYTES) {
+  const end = consumersOf(ring);
+  for (let slot = ring + PRODUCERS; slot < end; slot += PRODUCER_BYTES) {
     if (slot == mine || atomic.load<i32>(slot + USED) == 0) continue;
     const other = atomic.load<u64>(slot + START);
     if (other == start) return ORPHAN_NONE;

@@ -25,8 +25,8 @@
 // once; at 128 room for a group of 32 ids, 24 bytes each: lo, hi, u32 first bucket, u8 kind,
 // u8 mark. Written by that thread only.
 //
-// Tables: buckets of one cache line, three slots each. Bucket b of every generation's table lies in one run, by generation
-// modulo G.
+// Tables: buckets of one cache line, three slots each; one table behind the other, by generation modulo G. So what is accepted
+// now goes into one table's pages: with the tables' buckets side by side a million ids were a fifth slower to insert.
 //
 // | offset | size | field |
 // |---|---|---|
@@ -117,7 +117,7 @@ export function bucketsOfTable(dedup: usize): u32 {
 // @ts-ignore: decorator
 @inline
 export function bucketAt(dedup: usize, index: u32, bucket: u32): usize {
-  return dedup + <usize>load<u32>(dedup + TABLES) + ((<usize>bucket * <usize>load<u32>(dedup + GENERATIONS) + index) << 6);
+  return dedup + <usize>load<u32>(dedup + TABLES) + ((<usize>index * <usize>bucketsOfTable(dedup) + bucket) << 6);
 }
 
 /** The tags of a bucket of all tables. */

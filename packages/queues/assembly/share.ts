@@ -22,6 +22,14 @@ function mixed(hash: u32): u32 {
   return hash ^ (hash >> 16);
 }
 
+/** Whether a record is the share's of so many; a tombstone's bytes say nothing. */
+// @ts-ignore: decorator
+@inline
+export function isOwn(record: usize, by: u32, shares: u32, share: u32): bool {
+  const owner = by == BY_HASH ? mixed(load<u32>(record + RECORD_HASH)) % shares : <u32>(load<u64>(record + RECORD_SEQUENCE) % <u64>shares);
+  return owner == share;
+}
+
 /**
  * Writes the addresses (u32) of the share's records among those of [from, to) to `index`, and behind them where it stopped:
  * at `to`, or before the record that there was no room for. Tombstones are nobody's.
@@ -33,8 +41,7 @@ export function ownRecords(from: usize, to: usize, index: usize, most: u32, by: 
   let at = from;
   while (at < to) {
     const next = at + padded(load<u32>(at + RECORD_LENGTH));
-    const owner = by == BY_HASH ? mixed(load<u32>(at + RECORD_HASH)) % shares : <u32>(load<u64>(at + RECORD_SEQUENCE) % <u64>shares);
-    if (owner == share && (load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
+    if (isOwn(at, by, shares, share) && (load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
       if (found == most) break;
       store<u32>(index + (<usize>found << 2), <u32>at);
       found++;

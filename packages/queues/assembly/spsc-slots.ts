@@ -8,7 +8,7 @@
 // | 128 | u64 | tail: values put in, published |
 // | 256 | u64 | head: values taken out, published |
 // | 384 | u64 ×2 | producer's own: tail, head as it last saw it |
-// | 512 | u64 ×3, u32 ×2 | consumer's own: head, tail as it last saw it, head as published; publish it every so many; looks that found few |
+// | 512 | u64 ×3, u32, i32 | consumer's own: head, tail as it last saw it, head as published; publish it every so many; looks in a row that found few |
 // | 640 | i32 | consumer's parker |
 // | 768 | i32 | producer's parker |
 // | 896 | i32 ×2 | producer taken, consumer taken |
@@ -25,7 +25,7 @@ const OWN_HEAD: usize = 512;
 const SEEN_TAIL: usize = 520;
 const SAID_HEAD: usize = 528;
 const RELEASE_EVERY: usize = 536;
-const FEW_FOUND: usize = 540;
+const HURRIES: usize = 540;
 const CONSUMER_PARKER: usize = 640;
 const PRODUCER_PARKER: usize = 768;
 const PRODUCER_TAKEN: usize = 896;
@@ -94,14 +94,12 @@ export function slotsAvailable(q: usize, most: u32): u32 {
   const head = load<u64>(q + OWN_HEAD);
   let available = load<u64>(q + SEEN_TAIL) - head;
   if (available < <u64>most) {
-    const few = load<u32>(q + FEW_FOUND);
-    if (few >= HURRIES) rest(q);
+    const hurries = load<i32>(q + HURRIES);
+    if (hurries == MOST_HURRIES) rest(q);
     const tail = atomic.load<u64>(q + TAIL);
     store<u64>(q + SEEN_TAIL, tail);
-    const found = tail - head - available;
+    store<i32>(q + HURRIES, hurriesAfter(hurries, tail - head - available));
     available = tail - head;
-    if (found == 0) store<u32>(q + FEW_FOUND, 0);
-    else if (found < FEW && few < HURRIES) store<u32>(q + FEW_FOUND, few + 1);
     // Nothing left: the producer must not wait for values that are out already.
     if (available == 0 && head != load<u64>(q + SAID_HEAD)) sayHead(q, head);
   }
@@ -111,16 +109,28 @@ export function slotsAvailable(q: usize, most: u32): u32 {
 /**
  * A consumer that follows closely looks at the tail after each value, and each look takes the line away from the producer,
  * who then waits for it at its next publication. After some looks in a row that found few values, and none that found nothing,
- * the next ones come a little later.
+ * the next ones come a little later. Where that finds no more than before, as on one thread, it is left for a while.
  */
-const HURRIES: u32 = 8;
+const MOST_HURRIES: i32 = 8;
 const FEW: u64 = 32;
+const WORTH_IT: u64 = 8;
+const IN_VAIN: i32 = -1000;
 /** Some 0.4 µs, in which a producer publishes some 40 values. */
 const REST: u32 = 400;
 
 function rest(q: usize): void {
   // Loads of the consumer's own line, atomic so that they stay.
-  for (let i: u32 = 0; i < REST; i++) atomic.load<u32>(q + FEW_FOUND);
+  for (let i: u32 = 0; i < REST; i++) atomic.load<u32>(q + HURRIES);
+}
+
+/** How many looks in a row found few; below 0, how many are left until that is counted again. */
+// @ts-ignore: decorator
+@inline
+function hurriesAfter(hurries: i32, found: u64): i32 {
+  if (hurries < 0) return hurries + 1;
+  if (found == 0) return 0;
+  if (hurries == MOST_HURRIES) return found < WORTH_IT ? IN_VAIN : MOST_HURRIES;
+  return found < FEW ? hurries + 1 : hurries;
 }
 
 function sayHead(q: usize, head: u64): void {

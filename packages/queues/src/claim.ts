@@ -1,7 +1,10 @@
 /** Bytes of a ring that a producer may fill, before anybody can see them. */
+
 import { BytesView } from "@esc/arena";
+import { moveView } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import type { Ring } from "./ring.ts";
+import { kernelOf, ringAddress } from "./ring.ts";
 
 /** Bytes before each record: its header. */
 export const FRAME_BYTES = 8;
@@ -74,21 +77,21 @@ export class Claim implements Disposable {
     if (!(index >= 0 && index < this.#count)) {
       throw new EscError("ESC_RING_CLAIM", `The claim has ${this.#count} record(s); there is no ${index}.`);
     }
-    return this.#view.moveTo(this.#first + index * this.#step, this.#length);
+    return moveView(this.#view, this.#first + index * this.#step, this.#length);
   }
 
   /** Publishes all records at once. @throws EscError `ESC_RING_CLAIM` when the claim is over. */
   commit(): void {
     if (!this.#open) throw over();
     this.#open = false;
-    this.#ring.kernel.commitClaim(this.#ring.address, this.#producer);
+    kernelOf(this.#ring).commitClaim(ringAddress(this.#ring), this.#producer);
   }
 
   /** Gives the records up: no consumer sees them. @throws EscError `ESC_RING_CLAIM` when the claim is over. */
   abort(): void {
     if (!this.#open) throw over();
     this.#open = false;
-    this.#ring.kernel.abortClaim(this.#ring.address, this.#producer);
+    kernelOf(this.#ring).abortClaim(ringAddress(this.#ring), this.#producer);
   }
 
   /** Aborts the claim if it is open. */

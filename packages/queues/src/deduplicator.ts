@@ -4,7 +4,8 @@
  * layout.
  */
 import { randomBytes } from "node:crypto";
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import type { DeduplicatorKernel } from "./deduplicator-kernel.ts";
 import { type DeduplicatorOptions, geometryOf, KEY_AT, KEY_BYTES } from "./deduplicator-options.ts";
@@ -27,6 +28,9 @@ export interface DeduplicatorParticipant {
   readonly inOperation: boolean;
 }
 
+/** Where a deduplicator's control block lies: for the faces of kernels (`@esc/queues/kernel`), with {@link Deduplicator.slot}. */
+export let dedupAddress: (dedup: Deduplicator) => number;
+
 export class Deduplicator implements Disposable {
   readonly name: string;
   /** Ids that may be accepted within the window before one is forgotten early. */
@@ -35,8 +39,7 @@ export class Deduplicator implements Disposable {
   readonly windowMs: number;
   /** This instance's place among the threads: what {@link evict} takes when its thread has ended without giving it back. */
   readonly slot: number;
-  /** Address of the control block: for kernels only, with {@link slot}. */
-  readonly address: number;
+  readonly #address: number;
   readonly #kernel: DeduplicatorKernel;
   readonly #scratch: number;
   readonly #ids: Uint8Array;
@@ -45,8 +48,12 @@ export class Deduplicator implements Disposable {
   readonly #next: Float64Array;
   #open = true;
 
+  static {
+    dedupAddress = (dedup) => dedup.#address;
+  }
+
   private constructor(arena: Arena, name: string, kernel: DeduplicatorKernel) {
-    const { address } = arena.region(regionName(name));
+    const address = regionAddress(arena.region(regionName(name)));
     const slot = kernel.dedupTakeSlot(address);
     if (slot < 0) {
       throw new EscError(
@@ -54,10 +61,10 @@ export class Deduplicator implements Disposable {
         `Deduplicator "${name}" has all its threads. Dispose of instances, evict those of threads that have ended, or create it with more \`threads\`.`,
       );
     }
-    const scratch = arena.region(scratchName(name)).address + slot * SCRATCH_BYTES;
+    const scratch = regionAddress(arena.region(scratchName(name))) + slot * SCRATCH_BYTES;
     this.name = name;
     this.slot = slot;
-    this.address = address;
+    this.#address = address;
     this.capacity = kernel.dedupCapacity(address);
     this.windowMs = kernel.dedupWindow(address);
     this.#kernel = kernel;
@@ -81,7 +88,7 @@ export class Deduplicator implements Disposable {
   static create(arena: Arena, name: string, options: DeduplicatorOptions): Deduplicator {
     const { capacity, windowMs, generations, threads, generationIds, buckets, bytes } = geometryOf(name, options);
     const key = options.key ?? randomBytes(KEY_BYTES);
-    const { address } = arena.allocate(regionName(name), bytes);
+    const address = regionAddress(arena.allocate(regionName(name), bytes));
     arena.allocate(scratchName(name), threads * SCRATCH_BYTES);
     new Uint8Array(arena.memory.buffer).set(key, address + KEY_AT);
     const kernel = loadKernel<DeduplicatorKernel>(kernelBase64, arena);
@@ -109,14 +116,15 @@ export class Deduplicator implements Disposable {
   checkAndInsert(id: Uint8Array, nowMs: number): boolean {
     this.#take(id, nowMs);
     return (
-      this.#kernel.dedupCheckAndInsert(this.address, this.slot, this.#scratch, 1, nowMs, this.#scratch + FLAGS_AT) === 1
+      this.#kernel.dedupCheckAndInsert(this.#address, this.slot, this.#scratch, 1, nowMs, this.#scratch + FLAGS_AT) ===
+      1
     );
   }
 
   /** Whether an id was accepted within the window. Changes nothing. As {@link checkAndInsert} otherwise. */
   has(id: Uint8Array, nowMs: number): boolean {
     this.#take(id, nowMs);
-    return this.#kernel.dedupFind(this.address, this.slot, this.#scratch, 1, nowMs, this.#scratch + FLAGS_AT) === 1;
+    return this.#kernel.dedupFind(this.#address, this.slot, this.#scratch, 1, nowMs, this.#scratch + FLAGS_AT) === 1;
   }
 
   /**
@@ -150,14 +158,14 @@ export class Deduplicator implements Disposable {
       this.#ids.set(batch === count ? ids : ids.subarray(first * ID_BYTES, (first + batch) * ID_BYTES));
       hits += insert
         ? this.#kernel.dedupCheckAndInsert(
-            this.address,
+            this.#address,
             this.slot,
             this.#scratch,
             batch,
             nowMs,
             this.#scratch + FLAGS_AT,
           )
-        : this.#kernel.dedupFind(this.address, this.slot, this.#scratch, batch, nowMs, this.#scratch + FLAGS_AT);
+        : this.#kernel.dedupFind(this.#address, this.slot, this.#scratch, batch, nowMs, this.#scratch + FLAGS_AT);
       for (let i = 0; i < batch; i++) flags[first + i] = this.#flags[i] as number;
     }
     return hits;
@@ -189,7 +197,7 @@ export class Deduplicator implements Disposable {
    */
   statistics(nowMs: number): DeduplicatorStatistics {
     this.#check(nowMs);
-    this.#kernel.dedupReport(this.address, this.slot, this.#scratch);
+    this.#kernel.dedupReport(this.#address, this.slot, this.#scratch);
     return readReport(this.#report, this.capacity, this.windowMs, nowMs);
   }
 
@@ -197,7 +205,7 @@ export class Deduplicator implements Disposable {
   liveIds(nowMs: number): number {
     let live = 0;
     for (const { number } of this.statistics(nowMs).generations) {
-      live += Math.max(0, this.#kernel.dedupCountLive(this.address, this.slot, number, nowMs));
+      live += Math.max(0, this.#kernel.dedupCountLive(this.#address, this.slot, number, nowMs));
     }
     return live;
   }
@@ -210,13 +218,14 @@ export class Deduplicator implements Disposable {
   *snapshot(): Generator<Uint8Array<ArrayBuffer>, void> {
     const writer = new SnapshotWriter();
     this.#check(0);
-    const last = this.#kernel.dedupNewestGeneration(this.address);
+    const last = this.#kernel.dedupNewestGeneration(this.#address);
     yield writer.header();
     let generation = 0;
     let bucket = 0;
     while (generation <= last) {
       this.#check(0);
-      const { address, slot } = this;
+      const { slot } = this;
+      const address = this.#address;
       const count = this.#kernel.dedupExport(address, slot, generation, bucket, this.#scratch, this.#scratch + NEXT_AT);
       generation = this.#next[0] as number;
       bucket = this.#next[1] as number;
@@ -242,7 +251,8 @@ export class Deduplicator implements Disposable {
         const entries = block.subarray(at, at + perCall);
         this.#ids.set(entries);
         const count = entries.length / ENTRY_BYTES;
-        const { address, slot } = this;
+        const { slot } = this;
+        const address = this.#address;
         restored += this.#kernel.dedupRestore(address, slot, this.#scratch, count, nowMs, this.#scratch + FLAGS_AT);
       }
     }
@@ -253,7 +263,7 @@ export class Deduplicator implements Disposable {
   participants(): DeduplicatorParticipant[] {
     const all: DeduplicatorParticipant[] = [];
     for (let slot = 0; slot < this.#threads(); slot++) {
-      const phase = this.#kernel.dedupAnnouncedPhase(this.address, slot);
+      const phase = this.#kernel.dedupAnnouncedPhase(this.#address, slot);
       if (phase > -2) all.push({ slot, inOperation: phase >= 0 });
     }
     return all;
@@ -268,18 +278,18 @@ export class Deduplicator implements Disposable {
     if (slot === this.slot || !Number.isInteger(slot) || slot < 0 || slot >= this.#threads()) {
       throw new EscError("ESC_DEDUP_SLOT", `Slot ${slot} is not another thread's slot of deduplicator "${this.name}".`);
     }
-    this.#kernel.dedupFreeSlot(this.address, slot);
+    this.#kernel.dedupFreeSlot(this.#address, slot);
   }
 
   /** Gives the thread's slot back. The ids stay. */
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#kernel.dedupFreeSlot(this.address, this.slot);
+    this.#kernel.dedupFreeSlot(this.#address, this.slot);
   }
 
   #threads(): number {
-    return this.#kernel.dedupThreads(this.address);
+    return this.#kernel.dedupThreads(this.#address);
   }
 }
 

@@ -1,5 +1,7 @@
 /** What `SpscRing` and `MpscRing` have in common: framed records and their readers. */
+
 import { threadId } from "node:worker_threads";
+import { regionAddress } from "@esc/arena/kernel";
 import { Ring } from "./ring.ts";
 import { RingReader } from "./ring-reader.ts";
 
@@ -31,7 +33,7 @@ export abstract class FramedRing extends Ring {
     try {
       // What an earlier reader at this slot has used already.
       const copy = this.arena.ensure(`ring.${this.name}.copy.${slot}`, this.capacityBytes / 2);
-      this.kernel.setCopy(this.address, slot, copy.address, copy.byteLength);
+      this.kernel.setCopy(this.address, slot, regionAddress(copy), copy.byteLength);
     } catch (error) {
       this.kernel.removeConsumer(this.address, slot);
       throw error;

@@ -2,8 +2,10 @@
  * Several producers, several consumers, numbers: Vyukov's bounded queue. Each number goes to one of the consumers.
  * `assembly/mpmc-slots.ts` has the layout.
  */
+
 import type { Arena } from "@esc/arena";
-import { Parker } from "./parker.ts";
+import { regionAddress } from "@esc/arena/kernel";
+import { parkerAt } from "./parker.ts";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 import { cellRegions, checkCapacity, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";
@@ -28,7 +30,7 @@ export class MpmcSlots {
     this.name = name;
     this.capacity = cells.byteLength / CELL_BYTES;
     this.#kernel = ringKernel(arena);
-    this.#address = control.address;
+    this.#address = regionAddress(control);
     this.values = this.#waitable(arena, 0);
     this.space = this.#waitable(arena, 1);
   }
@@ -42,7 +44,7 @@ export class MpmcSlots {
   static create(arena: Arena, name: string, { capacity }: SlotsOptions): MpmcSlots {
     checkCapacity(name, capacity);
     const { control, cells } = cellRegions(arena, "mpmc-slots", name, CONTROL_BYTES, capacity * CELL_BYTES);
-    ringKernel(arena).mpmcInit(control.address, capacity, cells.address);
+    ringKernel(arena).mpmcInit(regionAddress(control), capacity, regionAddress(cells));
     return new MpmcSlots(arena, name);
   }
 
@@ -70,7 +72,7 @@ export class MpmcSlots {
   #waitable(arena: Arena, space: number): Waitable {
     const kernel = this.#kernel;
     const address = this.#address;
-    const parker = Parker.at(arena, kernel.mpmcParker(address, space) >>> 0, true);
+    const parker = parkerAt(arena, kernel.mpmcParker(address, space) >>> 0, true);
     return {
       parker,
       ready: () => kernel.mpmcReady(address, space) !== 0,

@@ -2,9 +2,11 @@
  * Up to 16 producers, numbers, up to 8 consumers that each see all of them: a ring of cells with the claims of
  * `MpscRing`, so that a batch costs one compare-and-swap however long it is.
  */
+
 import type { Arena } from "@esc/arena";
-import { Parker } from "./parker.ts";
-import { Ring, RingKind } from "./ring.ts";
+import { regionAddress } from "@esc/arena/kernel";
+import { type Parker, parkerAt } from "./parker.ts";
+import { kernelOf, Ring, RingKind, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 import { checkRange, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";
@@ -56,7 +58,7 @@ export class MpscSlots extends Ring {
 /** The cells as numbers, and where positions lie in them. */
 function cellsOf(ring: Ring): Float64Array {
   const data = ring.arena.region(`ring.${ring.name}.data`);
-  return new Float64Array(ring.arena.memory.buffer, data.address, data.byteLength / CELL_BYTES);
+  return new Float64Array(ring.arena.memory.buffer, regionAddress(data), data.byteLength / CELL_BYTES);
 }
 
 export class MpscSlotsProducer implements Waitable, Disposable {
@@ -70,8 +72,8 @@ export class MpscSlotsProducer implements Waitable, Disposable {
   /** @internal */
   constructor(ring: MpscSlots, producer: number) {
     this.#ring = ring;
-    this.#kernel = ring.kernel;
-    this.#address = ring.address;
+    this.#kernel = kernelOf(ring);
+    this.#address = ringAddress(ring);
     this.#producer = producer;
     this.#cells = cellsOf(ring);
   }
@@ -114,7 +116,7 @@ export class MpscSlotsProducer implements Waitable, Disposable {
   /** Where this producer sleeps. */
   get parker(): Parker {
     if (this.#parker === undefined) {
-      this.#parker = Parker.at(this.#ring.arena, this.#kernel.producerParker(this.#address, this.#producer) >>> 0);
+      this.#parker = parkerAt(this.#ring.arena, this.#kernel.producerParker(this.#address, this.#producer) >>> 0);
       this.#ring.wakeOnSpace(this.#parker);
     }
     return this.#parker;
@@ -141,10 +143,10 @@ export class MpscSlotsConsumer implements Waitable, Disposable {
   constructor(ring: MpscSlots, slot: number) {
     this.slot = slot;
     this.#ring = ring;
-    this.#kernel = ring.kernel;
-    this.#address = ring.address;
+    this.#kernel = kernelOf(ring);
+    this.#address = ringAddress(ring);
     this.#cells = cellsOf(ring);
-    const run = ring.kernel.consumerRun(ring.address, slot) >>> 0;
+    const run = kernelOf(ring).consumerRun(ringAddress(ring), slot) >>> 0;
     this.#words = new Uint32Array(ring.arena.memory.buffer, run, 1);
     this.#first = this.#cells.byteOffset;
   }
@@ -187,7 +189,7 @@ export class MpscSlotsConsumer implements Waitable, Disposable {
   /** Where this consumer sleeps. */
   get parker(): Parker {
     if (this.#parker === undefined) {
-      this.#parker = Parker.at(this.#ring.arena, this.#kernel.consumerParker(this.#address, this.slot) >>> 0);
+      this.#parker = parkerAt(this.#ring.arena, this.#kernel.consumerParker(this.#address, this.slot) >>> 0);
       this.#ring.wakeOnPublish(this.#parker);
     }
     return this.#parker;

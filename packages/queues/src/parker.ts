@@ -5,39 +5,45 @@
  * looks for a sleeper. So no wake-up is lost, and waking costs no system call while nobody sleeps
  * (`assembly/parker.ts` is the waker that kernels use).
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 
 const AWAKE = 0;
 const PARKED = 1;
 
+/** Where a parker's word lies: for the faces of kernels (`@esc/queues/kernel`). */
+export let parkerAddress: (parker: Parker) => number;
+/**
+ * A parker that lies in a structure of its own.
+ * @param shared several threads sleep at it: each wake-up wakes all of them, and only wakers say "awake".
+ */
+export let parkerAt: (arena: Arena, address: number, shared?: boolean) => Parker;
+
 export class Parker {
   readonly #word: Int32Array;
   readonly #shared: boolean;
-  /** Address of the word in the arena: for kernels only. */
-  readonly address: number;
+  readonly #address: number;
+
+  static {
+    parkerAddress = (parker) => parker.#address;
+    parkerAt = (arena, address, shared = false) => new Parker(arena, address, shared);
+  }
 
   private constructor(arena: Arena, address: number, shared: boolean) {
     this.#word = new Int32Array(arena.memory.buffer, address, 1);
     this.#shared = shared;
-    this.address = address;
+    this.#address = address;
   }
 
   /** Makes a parker under a name of its own. */
   static create(arena: Arena, name: string): Parker {
-    return new Parker(arena, arena.allocate(name, 4).address, false);
+    return new Parker(arena, regionAddress(arena.allocate(name, 4)), false);
   }
 
   /** The parker of that name, in any thread. */
   static attach(arena: Arena, name: string): Parker {
-    return new Parker(arena, arena.region(name).address, false);
-  }
-
-  /**
-   * @internal A parker that lies in a structure of its own.
-   * @param shared several threads sleep at it: each wake-up wakes all of them, and only wakers say "awake".
-   */
-  static at(arena: Arena, address: number, shared = false): Parker {
-    return new Parker(arena, address, shared);
+    return new Parker(arena, regionAddress(arena.region(name)), false);
   }
 
   /** Announces the sleep. Look for work after it; then {@link park}, {@link parkAsync} or {@link cancel}. Owner only. */

@@ -94,7 +94,7 @@ describe("the explorer finds the bug", () => {
     ["leaves without a look", ring("while (publishNext(ring)) {}", ""), /never published/],
     [
       "a helper stores instead of comparing and swapping",
-      ring("atomic.cmpxchg<u64>(ring + PUBLISHED, position, end);", "atomic.store<u64>(ring + PUBLISHED, end);"),
+      ring("atomic.cmpxchg<u64>(ring + PUBLISHED, position, to);", "atomic.store<u64>(ring + PUBLISHED, to);"),
       /never published/,
     ],
     [

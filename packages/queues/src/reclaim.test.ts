@@ -5,6 +5,8 @@ import { Arena } from "@esc/arena";
 import { createCrcTable, RecordOffset } from "@esc/events";
 import { expect, test } from "vitest";
 import { MpscRing, MpscSlots, RecordRing, SpscRing } from "./index.ts";
+import { kernelOf, ringAddress } from "./ring.ts";
+import { runAddress } from "./ring-consumer.ts";
 
 const record = (text: string) => Buffer.from(text);
 
@@ -60,7 +62,7 @@ test("several threads end, the first claim last to be cleared: nothing is publis
   const arena = Arena.create({ bytes: 1 << 18 });
   const ring = MpscRing.create(arena, "r", { capacityBytes: 4_096 });
   const reader = ring.reader();
-  const { kernel, address } = ring;
+  const [kernel, address] = [kernelOf(ring), ringAddress(ring)];
   // Three producers of three threads, by number: what `producer()` does with the thread's own.
   const slots = [101, 102, 103].map((thread) => kernel.addProducer(address, thread, 16));
   for (const slot of slots) expect(kernel.claimRecords(address, slot, 1, 8)).not.toBe(0);
@@ -78,8 +80,8 @@ test("numbers of a claim that was left open are never seen", () => {
   const arena = Arena.create({ bytes: 1 << 18 });
   const slots = MpscSlots.create(arena, "s", { capacity: 512 });
   const consumer = slots.consumer();
-  const gone = slots.kernel.addProducer(slots.address, 77, 16);
-  expect(slots.kernel.claimCells(slots.address, gone, 5)).toBe(5);
+  const gone = kernelOf(slots).addProducer(ringAddress(slots), 77, 16);
+  expect(kernelOf(slots).claimCells(ringAddress(slots), gone, 5)).toBe(5);
   slots.producer().pushMany(Float64Array.of(1, 2, 3));
   expect(slots.reclaim(77).closedClaims).toBe(1);
   const target = new Float64Array(10);
@@ -97,7 +99,7 @@ test("a lane's claim that was left open becomes tombstones: whole records, in se
   let sequence = 1;
   let tombstones = 0;
   for (let round = 0; round < 400; round++) {
-    const { kernel, address } = ring;
+    const [kernel, address] = [kernelOf(ring), ringAddress(ring)];
     const gone = kernel.addProducer(address, 77, 16);
     // A claim as an append makes it: planned, announced, claimed; the thread ends before the record is sealed.
     const length = 8 * ((round * 13) % 40);
@@ -108,7 +110,7 @@ test("a lane's claim that was left open becomes tombstones: whole records, in se
     expect(ring.reclaim(77)).toMatchObject({ producers: 1, closedClaims: 1 });
     while (consumer.next(4_096) > 0) {
       tombstones += consumer.runTombstones;
-      for (let at = consumer.runAddress; at < consumer.runAddress + consumer.runBytes; ) {
+      for (let at = runAddress(consumer); at < runAddress(consumer) + consumer.runBytes; ) {
         const size = bytes.readUInt32LE(at);
         expect(Number(bytes.readBigUInt64LE(at + RecordOffset.sequence))).toBe(sequence++);
         const covered = Uint8Array.from(bytes.subarray(at + RecordOffset.sequence, at + size));

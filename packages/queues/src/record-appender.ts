@@ -1,5 +1,7 @@
 /** A producer that appends one record at a time, from bytes outside the arena. */
+
 import type { Arena, Region } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import {
   crcTable,
   EscError,
@@ -10,6 +12,7 @@ import {
   type Source,
 } from "@esc/events";
 import type { RecordRing } from "./record-ring.ts";
+import { ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
 /** An event to append. */
@@ -44,9 +47,9 @@ export class RecordAppender implements Disposable {
     this.#kernel = kernel;
     this.#ring = ring;
     this.#producer = producer;
-    this.#crcTable = crcTable(arena).address;
-    this.#address = scratch.address;
-    this.#scratch = new Uint8Array(arena.memory.buffer, scratch.address, scratch.byteLength);
+    this.#crcTable = regionAddress(crcTable(arena));
+    this.#address = regionAddress(scratch);
+    this.#scratch = new Uint8Array(arena.memory.buffer, regionAddress(scratch), scratch.byteLength);
   }
 
   /**
@@ -85,7 +88,7 @@ export class RecordAppender implements Disposable {
     this.#scratch.set(payload, payloadAt);
     return (
       this.#kernel.appendRecord(
-        this.#ring.address,
+        ringAddress(this.#ring),
         this.#producer,
         this.#crcTable,
         input.timeMs,
@@ -105,6 +108,6 @@ export class RecordAppender implements Disposable {
 
   /** Gives the producer's place back. */
   [Symbol.dispose](): void {
-    this.#kernel.removeProducer(this.#ring.address, this.#producer);
+    this.#kernel.removeProducer(ringAddress(this.#ring), this.#producer);
   }
 }

@@ -4,6 +4,7 @@ import { Arena } from "@esc/arena";
 import { createCrcTable, RecordOffset } from "@esc/events";
 import { expect, test } from "vitest";
 import { Parker, RecordRing } from "./index.ts";
+import { runAddress } from "./ring-consumer.ts";
 
 const PRODUCERS = 3;
 const RECORDS = 60_000;
@@ -33,8 +34,8 @@ test(`${PRODUCERS} threads append ${RECORDS} records each into a ring of 4 KiB: 
       const state = seen[which] as (typeof seen)[number];
       if (consumer.next(1_024) === 0) continue;
       moved = true;
-      const end = consumer.runAddress + consumer.runBytes;
-      for (let at = consumer.runAddress; at < end; ) {
+      const end = runAddress(consumer) + consumer.runBytes;
+      for (let at = runAddress(consumer); at < end; ) {
         const length = bytes.readUInt32LE(at);
         const covered = Uint8Array.from(bytes.subarray(at + RecordOffset.sequence, at + length));
         if (crc32(covered) !== bytes.readUInt32LE(at + RecordOffset.crc)) throw new Error(`torn record at ${at}`);

@@ -3,6 +3,7 @@ import { createCrcTable, RecordOffset } from "@esc/events";
 import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
 import { Parker, type RecordInput, RecordRing, type RingConsumer } from "./index.ts";
+import { runAddress } from "./ring-consumer.ts";
 
 const CAPACITY = 4_096;
 let arena: Arena;
@@ -33,7 +34,7 @@ function input(payloadBytes: number, fill = 1): RecordInput {
 function drain(consumer: RingConsumer, limit = Number.POSITIVE_INFINITY): number[] {
   const sequences: number[] = [];
   while (sequences.length < limit && consumer.next(64) > 0) {
-    for (let at = consumer.runAddress; at < consumer.runAddress + consumer.runBytes; ) {
+    for (let at = runAddress(consumer); at < runAddress(consumer) + consumer.runBytes; ) {
       sequences.push(view.getUint32(at + RecordOffset.sequence, true));
       at += (view.getUint32(at, true) + 7) & ~7;
     }
@@ -130,7 +131,7 @@ test("like a plain queue, for any lengths and any order of appending and reading
           else expect(model.length).toBeGreaterThan(0);
         } else {
           for (let i = 0; i < one.read && consumer.next(1) > 0; i++) {
-            const at = consumer.runAddress;
+            const at = runAddress(consumer);
             const sequence = view.getUint32(at + RecordOffset.sequence, true);
             expect(sequence).toBe(model.shift());
             const length = view.getUint32(at, true);

@@ -2,9 +2,12 @@
  * A lane's ring: event records, several producers, several consumers, a durable position. `docs/ring.md` explains the
  * algorithm and its memory order; `assembly/control.ts` has the layout.
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { crcTable, EscError } from "@esc/events";
 import type { Parker } from "./parker.ts";
+import { parkerAddress } from "./parker.ts";
 import { RecordAppender } from "./record-appender.ts";
 import { Ring, RingKind, type RingPlaces } from "./ring.ts";
 import { RingConsumer } from "./ring-consumer.ts";
@@ -73,12 +76,12 @@ export class RecordRing extends Ring {
 
   /** Fills the claim with tombstones, one for each of its sequences: the log has no gap. */
   protected override closeClaim(producer: number): void {
-    this.kernel.voidRecords(this.address, producer, crcTable(this.arena).address, Date.now());
+    this.kernel.voidRecords(this.address, producer, regionAddress(crcTable(this.arena)), Date.now());
   }
 
   /** Wakes a parker whenever the durable position moves. */
   wakeOnDurable(parker: Parker): void {
-    if (this.kernel.wakeOnDurable(this.address, parker.address) === 0) {
+    if (this.kernel.wakeOnDurable(this.address, parkerAddress(parker)) === 0) {
       throw new EscError(
         "ESC_RING_PARKERS",
         `Ring "${this.name}" wakes as many parkers per reason as it was made for.`,

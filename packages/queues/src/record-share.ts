@@ -1,8 +1,10 @@
 /**
  * One of several consumers' share of a ring's records: each looks over the same runs and takes its own. By topic, so that a
  * topic's events stay with one consumer and in order; or round and round by sequence, which keeps no order.
+ * For who works where records lie: `@esc/queues/kernel`.
  */
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 
 /** What says whose a record is: its topic's hash, mixed once more, or its sequence; modulo the number of shares. */
@@ -45,9 +47,8 @@ export class RecordShare {
   constructor(arena: Arena, name: string, options: ShareOptions) {
     this.#options = options;
     this.#kernel = ringKernel(arena);
-    const { address } = arena.ensure(name, INDEX_BYTES);
-    this.#address = address;
-    this.#index = new Uint32Array(arena.memory.buffer, address, MOST + 1);
+    this.#address = regionAddress(arena.ensure(name, INDEX_BYTES));
+    this.#index = new Uint32Array(arena.memory.buffer, this.#address, MOST + 1);
   }
 
   /**
@@ -74,6 +75,12 @@ export class RecordShare {
   /** Where {@link find} stopped: at the end of what it was given, or before a record that it had no room for. */
   get end(): number {
     return this.#index[this.#count] as number;
+  }
+
+  /** What other kernels tell the share's records by (`isOwn` of `@esc/queues/assembly/share`): by hash 0 or sequence 1, shares, share. */
+  get words(): readonly [by: number, shares: number, share: number] {
+    const { by, shares, share } = this.#options;
+    return [by === "hash" ? 0 : 1, shares, share];
   }
 
   /** Whether an event is in the share. */

@@ -1,8 +1,13 @@
 /** A consumer of a lane's event records: a cursor of its own, moved by nobody else. Sees whole runs of records at once. */
+
 import type { Ring } from "./ring.ts";
+import { kernelOf, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 
 const RUN_BYTES = 32;
+
+/** Where a consumer's run lies in the arena's memory: for the faces of kernels (`@esc/queues/kernel`). */
+export let runAddress: (consumer: RingConsumer) => number;
 
 export class RingConsumer implements Disposable {
   /** Which of the ring's consumers this is: what other threads read its position by. */
@@ -13,15 +18,19 @@ export class RingConsumer implements Disposable {
   readonly #doubles: Float64Array;
   #position: number;
 
+  static {
+    runAddress = (consumer) => consumer.#words[0] as number;
+  }
+
   /** @internal `RecordRing.consumer` makes them. */
   constructor(ring: Ring, slot: number) {
-    const run = ring.kernel.consumerRun(ring.address, slot) >>> 0;
+    const run = kernelOf(ring).consumerRun(ringAddress(ring), slot) >>> 0;
     this.slot = slot;
-    this.#kernel = ring.kernel;
-    this.#ring = ring.address;
+    this.#kernel = kernelOf(ring);
+    this.#ring = ringAddress(ring);
     this.#words = new Uint32Array(ring.arena.memory.buffer, run, RUN_BYTES / 4);
     this.#doubles = new Float64Array(ring.arena.memory.buffer, run, RUN_BYTES / 8);
-    this.#position = ring.kernel.consumerPosition(ring.address, slot);
+    this.#position = kernelOf(ring).consumerPosition(ringAddress(ring), slot);
   }
 
   /** The consumer's cursor: everything before it is given back. */
@@ -37,11 +46,6 @@ export class RingConsumer implements Disposable {
    */
   next(maxBytes: number, onlyDurable = false): number {
     return this.#kernel.nextRun(this.#ring, this.slot, this.#position, onlyDurable ? 1 : 0, maxBytes);
-  }
-
-  /** Offset of the run in the arena's memory. */
-  get runAddress(): number {
-    return this.#words[0] as number;
   }
 
   /** Bytes of the run, a multiple of 8. */

@@ -1,5 +1,6 @@
 /** The exports of this package's kernel; `assembly/` says what they do. `Flag` is a bool, which crosses as 0 or 1. */
-import { type Arena, loadKernel } from "@esc/arena";
+import type { Arena } from "@esc/arena";
+import { loadKernel } from "@esc/arena/kernel";
 import { kernelBase64 } from "./kernel.generated.ts";
 
 type Flag = number;

@@ -1,8 +1,10 @@
 /** A producer of framed records: what `SpscRing.producer` and `MpscRing.producer` give. Use it on one thread. */
+
 import { EscError } from "@esc/events";
 import { Claim, FRAME_BYTES, frameBytes } from "./claim.ts";
-import { Parker } from "./parker.ts";
+import { type Parker, parkerAt } from "./parker.ts";
 import type { Ring } from "./ring.ts";
+import { kernelOf, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 import type { Waitable, WaitStrategy } from "./wait-strategy.ts";
 
@@ -21,8 +23,8 @@ export class RingProducer implements Waitable, Disposable {
   /** @internal Rings make them. */
   constructor(ring: Ring, producer: number) {
     this.#ring = ring;
-    this.#kernel = ring.kernel;
-    this.#address = ring.address;
+    this.#kernel = kernelOf(ring);
+    this.#address = ringAddress(ring);
     this.#producer = producer;
     this.#bytes = new Uint8Array(ring.arena.memory.buffer);
     this.#claim = new Claim(ring, producer);
@@ -127,7 +129,7 @@ export class RingProducer implements Waitable, Disposable {
   /** Where this producer sleeps. */
   get parker(): Parker {
     if (this.#parker === undefined) {
-      this.#parker = Parker.at(this.#ring.arena, this.#kernel.producerParker(this.#address, this.#producer) >>> 0);
+      this.#parker = parkerAt(this.#ring.arena, this.#kernel.producerParker(this.#address, this.#producer) >>> 0);
       this.#ring.wakeOnSpace(this.#parker);
     }
     return this.#parker;

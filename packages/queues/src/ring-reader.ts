@@ -1,9 +1,12 @@
 /** A consumer of framed records: what `SpscRing.reader` and `MpscRing.reader` give. Use it on one thread. */
+
 import { BytesView } from "@esc/arena";
+import { moveView } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import { FRAME_BYTES } from "./claim.ts";
-import { Parker } from "./parker.ts";
+import { type Parker, parkerAt } from "./parker.ts";
 import type { Ring } from "./ring.ts";
+import { kernelOf, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
 import { AsyncWaitStrategy, type Waitable, type WaitStrategy } from "./wait-strategy.ts";
 
@@ -42,10 +45,10 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
     this.slot = slot;
     this.gating = gating;
     this.#ring = ring;
-    this.#kernel = ring.kernel;
-    this.#address = ring.address;
+    this.#kernel = kernelOf(ring);
+    this.#address = ringAddress(ring);
     this.#words = new Uint32Array(ring.arena.memory.buffer);
-    this.#run = (ring.kernel.consumerRun(ring.address, slot) >>> 0) / 4;
+    this.#run = (kernelOf(ring).consumerRun(ringAddress(ring), slot) >>> 0) / 4;
     this.#view = new BytesView(ring.arena);
     // Space goes back to the producers a quarter of the ring at a time, not only when all has been read.
     this.#runBytes = ring.capacityBytes / 4;
@@ -134,7 +137,7 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
           at += ((word & ~NOTHING) + 7) & ~7;
           if (word >= NOTHING) continue;
           this.#handled++;
-          yield this.#view.moveTo(record + FRAME_BYTES, word - FRAME_BYTES);
+          yield moveView(this.#view, record + FRAME_BYTES, word - FRAME_BYTES);
           signal?.throwIfAborted();
         }
       } finally {
@@ -161,7 +164,7 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
   /** Where this reader sleeps. */
   get parker(): Parker {
     if (this.#parker === undefined) {
-      this.#parker = Parker.at(this.#ring.arena, this.#kernel.consumerParker(this.#address, this.slot) >>> 0);
+      this.#parker = parkerAt(this.#ring.arena, this.#kernel.consumerParker(this.#address, this.slot) >>> 0);
       this.#ring.wakeOnPublish(this.#parker);
     }
     return this.#parker;
@@ -199,7 +202,7 @@ export class RingReader implements Waitable, AsyncIterable<BytesView>, Disposabl
           const from = start + at + FRAME_BYTES;
           at += (word + 7) & ~7;
           handled++;
-          handler(view.moveTo(from, word - FRAME_BYTES));
+          handler(moveView(view, from, word - FRAME_BYTES));
         } else {
           at += word - NOTHING;
         }

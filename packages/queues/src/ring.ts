@@ -2,10 +2,13 @@
  * What every ring is: a control block and data in an arena, consumers with cursors of their own, parkers to wake.
  * `docs/ring.md` explains the algorithm and its memory order; `assembly/control.ts` has the layout.
  */
+
 import { threadId } from "node:worker_threads";
 import type { Arena, Region } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import type { Parker } from "./parker.ts";
+import { parkerAddress } from "./parker.ts";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 
 /** What a ring carries; the numbers are `assembly/control.ts`'s. */
@@ -70,18 +73,27 @@ export interface Reclaimed {
   readonly consumers: number;
 }
 
+/** Where a ring's control block lies, and the kernel that works on it: for the faces of kernels (`@esc/queues/kernel`). */
+export let ringAddress: (ring: Ring) => number;
+export let kernelOf: (ring: Ring) => RingKernel;
+
 export abstract class Ring implements Disposable {
   readonly name: string;
   /** Bytes of the ring. */
   readonly capacityBytes: number;
-  /** Address of the control block: for kernels only. */
-  readonly address: number;
+  /** @internal */
+  protected readonly address: number;
   /** @internal */
   readonly arena: Arena;
   /** @internal */
-  readonly kernel: RingKernel;
+  protected readonly kernel: RingKernel;
   readonly #kind: RingKind;
   readonly #handed: Disposable[] = [];
+
+  static {
+    ringAddress = (ring) => ring.address;
+    kernelOf = (ring) => ring.kernel;
+  }
 
   /**
    * @internal Finds the ring of that name.
@@ -90,7 +102,7 @@ export abstract class Ring implements Disposable {
   protected constructor(arena: Arena, name: string, kind: RingKind) {
     const region = arena.region(controlName(name));
     this.name = name;
-    this.address = region.address;
+    this.address = regionAddress(region);
     this.capacityBytes = arena.region(dataName(name)).byteLength;
     this.arena = arena;
     this.kernel = ringKernel(arena);
@@ -127,9 +139,9 @@ export abstract class Ring implements Disposable {
     const control: Region = arena.allocate(controlName(name), controlBytes(places));
     const data = arena.allocate(dataName(name), capacityBytes);
     const kernel = ringKernel(arena);
-    kernel.ringInit(control.address, kind, capacityBytes, data.address, sequence);
+    kernel.ringInit(regionAddress(control), kind, capacityBytes, regionAddress(data), sequence);
     const { producers = MAX_PRODUCERS, consumers = MAX_CONSUMERS, parkers = MAX_PARKERS } = places;
-    kernel.setPlaces(control.address, producers, consumers, parkers - MAX_PARKERS);
+    kernel.setPlaces(regionAddress(control), producers, consumers, parkers - MAX_PARKERS);
   }
 
   /** Bytes published since the start. */
@@ -237,12 +249,12 @@ export abstract class Ring implements Disposable {
 
   /** Wakes a parker whenever records are published, and when consumers are asked to skip or the log to sync. */
   wakeOnPublish(parker: Parker): void {
-    this.#register(this.kernel.wakeOnPublish(this.address, parker.address));
+    this.#register(this.kernel.wakeOnPublish(this.address, parkerAddress(parker)));
   }
 
   /** Wakes a parker when space is freed after {@link wantSpace}. */
   wakeOnSpace(parker: Parker): void {
-    this.#register(this.kernel.wakeOnSpace(this.address, parker.address));
+    this.#register(this.kernel.wakeOnSpace(this.address, parkerAddress(parker)));
   }
 
   #register(done: number): void {

@@ -2,9 +2,11 @@
  * One producer, one consumer, numbers: handles, indexes, measurements. No header and no view: the fastest ring here.
  * `assembly/spsc-slots.ts` has the layout.
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
-import { Parker } from "./parker.ts";
+import { type Parker, parkerAt } from "./parker.ts";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
 import { cellRegions, checkCapacity, checkRange, noNumber } from "./slot-cells.ts";
 import type { Waitable } from "./wait-strategy.ts";
@@ -41,9 +43,9 @@ export class SpscSlots {
     this.#side = {
       arena,
       kernel: ringKernel(arena),
-      address: control.address,
-      cells: new Float64Array(arena.memory.buffer, cells.address, this.capacity),
-      words: new Uint32Array(arena.memory.buffer, control.address, CONTROL_BYTES / 4),
+      address: regionAddress(control),
+      cells: new Float64Array(arena.memory.buffer, regionAddress(cells), this.capacity),
+      words: new Uint32Array(arena.memory.buffer, regionAddress(control), CONTROL_BYTES / 4),
     };
   }
 
@@ -56,7 +58,7 @@ export class SpscSlots {
   static create(arena: Arena, name: string, { capacity }: SlotsOptions): SpscSlots {
     checkCapacity(name, capacity);
     const { control, cells } = cellRegions(arena, "spsc-slots", name, CONTROL_BYTES, capacity * 8);
-    ringKernel(arena).slotsInit(control.address, capacity, cells.address);
+    ringKernel(arena).slotsInit(regionAddress(control), capacity, regionAddress(cells));
     return new SpscSlots(arena, name);
   }
 
@@ -163,7 +165,7 @@ export class SpscSlotsProducer implements Waitable, Disposable {
 
   /** Where this side sleeps. */
   get parker(): Parker {
-    this.#parker ??= Parker.at(this.#side.arena, this.#kernel.slotsParker(this.#address, 0) >>> 0);
+    this.#parker ??= parkerAt(this.#side.arena, this.#kernel.slotsParker(this.#address, 0) >>> 0);
     return this.#parker;
   }
 
@@ -224,7 +226,7 @@ export class SpscSlotsConsumer implements Waitable, Disposable {
 
   /** Where this side sleeps. */
   get parker(): Parker {
-    this.#parker ??= Parker.at(this.#side.arena, this.#kernel.slotsParker(this.#address, 1) >>> 0);
+    this.#parker ??= parkerAt(this.#side.arena, this.#kernel.slotsParker(this.#address, 1) >>> 0);
     return this.#parker;
   }
 

@@ -1,14 +1,17 @@
 /** Runs a round on real threads and adds up what its consumers found. */
+
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
-import { MpmcSlots, MpscRing, MpscSlots, Parker, SpscRing, SpscSlots } from "../src/index.ts";
+import { regionAddress } from "@esc/arena/kernel";
+import { MpmcSlots, MpscRing, MpscSlots, SpscRing, SpscSlots } from "../src/index.ts";
+import { parkerAddress, parkerAt } from "../src/parker.ts";
 import type { Plan } from "./plan.ts";
 import type { Found, WorkerTask } from "./worker.ts";
 
 /** @throws what a thread threw, or what doesn't add up. */
 export async function runRound(plan: Plan): Promise<void> {
   const arena = Arena.create({ bytes: 4 << 20 });
-  const start = new Int32Array(arena.memory.buffer, arena.allocate("start", 4).address, 1);
+  const start = new Int32Array(arena.memory.buffer, regionAddress(arena.allocate("start", 4)), 1);
   const { kind, capacity, producers, consumers, each } = plan;
   if (kind === "SpscRing") SpscRing.create(arena, "torture", { capacityBytes: capacity });
   else if (kind === "MpscRing") MpscRing.create(arena, "torture", { capacityBytes: capacity });
@@ -40,7 +43,7 @@ export async function runRound(plan: Plan): Promise<void> {
       const slots = MpmcSlots.attach(arena, "torture");
       for (let marks = 0; marks < consumers.length; ) {
         if (slots.push(-1)) marks++;
-        else await Parker.at(arena, slots.space.parker.address).parkAsync(1);
+        else await parkerAt(arena, parkerAddress(slots.space.parker)).parkAsync(1);
       }
     }
     const found = (await failure).filter((result) => result !== "done") as Found[];

@@ -1,6 +1,8 @@
 /** A thread of a round: puts records or numbers in, or takes them out and checks every one. */
+
 import { parentPort, workerData } from "node:worker_threads";
 import { Arena, type ArenaHandle, type BytesView } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import {
   BackoffWaitStrategy,
   BlockingWaitStrategy,
@@ -185,7 +187,7 @@ function consumeShared(slots: MpmcSlots, checker: Checker): void {
 
 function ready(): void {
   parentPort?.postMessage("ready");
-  Atomics.wait(new Int32Array(arena.memory.buffer, arena.region("start").address, 1), 0, 0);
+  Atomics.wait(new Int32Array(arena.memory.buffer, regionAddress(arena.region("start")), 1), 0, 0);
 }
 
 function run(): Found | undefined {

@@ -1,6 +1,8 @@
 /** A thread of a live log, for tests and for `torture/follow.ts`: the one that appends events, or the one that stores them. */
+
 import { parentPort, workerData } from "node:worker_threads";
 import { Arena, type ArenaHandle } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { Parker, RecordRing } from "@esc/queues";
 import { LogWriter, SegmentedLog } from "./index.ts";
 
@@ -17,7 +19,7 @@ const arena = Arena.attach(handle);
 const ring = RecordRing.attach(arena, "lane");
 
 if (role === "log") {
-  const stopped = new Int32Array(arena.memory.buffer, arena.region("stopped").address, 1);
+  const stopped = new Int32Array(arena.memory.buffer, regionAddress(arena.region("stopped")), 1);
   const writer = new LogWriter({
     lanes: [
       { name: "lane", ring, log: SegmentedLog.open({ dir, segmentBytes, preallocateBytes: 65_536 }), sync: "group" },

@@ -1,6 +1,8 @@
 /** A live log: a thread that appends events as fast as it can, a thread that stores them, and the end to follow it by. */
+
 import { Worker } from "node:worker_threads";
 import { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
 import { RingDurableEnd } from "./index.ts";
@@ -24,7 +26,7 @@ export class LiveLog implements AsyncDisposable {
     this.ring = RecordRing.create(this.#arena, "lane", { capacityBytes: RING_BYTES });
     this.#parker = Parker.create(this.#arena, "parker.log");
     this.end = new RingDurableEnd(this.ring, Parker.create(this.#arena, "parker.end"));
-    this.#stopped = new Int32Array(this.#arena.memory.buffer, this.#arena.allocate("stopped", 4).address, 1);
+    this.#stopped = new Int32Array(this.#arena.memory.buffer, regionAddress(this.#arena.allocate("stopped", 4)), 1);
     this.#log = this.#thread("log");
   }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import {
   type LogFs,
   LogReader,
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lane's ring and the writer that takes from it, with a clock and a disk that the test holds. */
-function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number } = {}) {
+function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number; spinMs?: number } = {}) {
   const arena = Arena.create({ bytes: 1 << 20 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
@@ -43,6 +43,8 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
   };
   const clock = { ms: 0 };
   const states: LogState["kind"][] = [];
+  /** What was told as durable, and what everybody could see as durable at that moment. */
+  const durable: { lane: string; position: number; seen: number }[] = [];
   const log = SegmentedLog.open({ dir, segmentBytes: 1 << 20, fs });
   const parker = Parker.create(arena, "parker");
   const writer = new LogWriter({
@@ -52,8 +54,10 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     groupBytes: options.groupBytes ?? 1 << 15,
     groupDelayMs: options.groupDelayMs ?? 0,
     syncIntervalMs: 100,
+    spinMs: options.spinMs ?? 0,
     now: () => clock.ms,
     onState: (_, state) => states.push(state.kind),
+    onDurable: (lane, position) => durable.push({ lane, position, seen: ring.durablePosition }),
   });
   const append = (count: number) => {
     for (let i = 0; i < count; i++) {
@@ -65,7 +69,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     using reader = new LogReader({ dir });
     return Array.from(reader, (view) => view.sequence);
   };
-  return { ring, writer, parker, append, stored, disk, clock, states };
+  return { ring, writer, parker, append, stored, disk, clock, states, durable };
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
@@ -78,6 +82,24 @@ test("what gathered in the ring is written and synced as one group, and is durab
   expect([ring.durableSequence, ring.durablePosition, disk.syncs]).toEqual([101, ring.publishedPosition, 1]);
   expect(stored()).toEqual(upTo(100));
   expect(writer.step()).toBe(false);
+});
+
+test("how far a lane is durable is told once per sync, right before it can be seen; a failed sync tells nothing", () => {
+  const { ring, writer, append, disk, durable } = lane();
+  append(10);
+  writer.step();
+  const first = ring.publishedPosition;
+  append(5);
+  writer.step();
+  writer.step();
+  const second = ring.publishedPosition;
+  disk.broken = true;
+  append(1);
+  writer.step();
+  expect(durable).toEqual([
+    { lane: "lane", position: first, seen: 0 },
+    { lane: "lane", position: second, seen: first },
+  ]);
 });
 
 test("a group ends at its limit; the next step takes up the rest", () => {
@@ -247,4 +269,25 @@ test("space that comes right before the end is used: the last try doesn't wait f
   disk.full = false;
   writer.run(() => true);
   expect([stored(), ring.durableSequence]).toEqual([upTo(50), 51]);
+});
+
+test("the thread looks on for a while before it sleeps, as long as its last rest was a short one", () => {
+  const { writer, parker, append, clock, stored } = lane({ spinMs: 1 });
+  let looks = 0;
+  const looksBeforeSleep: number[] = [];
+  const rests = [5, 0.5, 0.25, 5];
+  vi.spyOn(parker, "park").mockImplementation(() => {
+    looksBeforeSleep.push(looks);
+    looks = 0;
+    clock.ms += rests[looksBeforeSleep.length - 1] as number;
+    append(1);
+  });
+  writer.run(() => {
+    looks++;
+    clock.ms += 0.125;
+    return looksBeforeSleep.length === rests.length;
+  });
+  // At first, and behind half a millisecond, it looks on; behind what took longer than looking on would have, it sleeps at once.
+  expect(looksBeforeSleep.map((n) => n > 6)).toEqual([true, false, true, false]);
+  expect(stored()).toEqual(upTo(4));
 });

@@ -2,7 +2,8 @@
  * Checks records of log files: a buffer that files are read into, and the kernel that walks it. Each has an arena of its
  * own (a few MiB), so that tools and recovery need nothing of the server's.
  */
-import { Arena, loadKernel } from "@esc/arena";
+import { Arena } from "@esc/arena";
+import { loadKernel, regionAddress } from "@esc/arena/kernel";
 import { createCrcTable, paddedLength, RecordOffset } from "@esc/events";
 import { kernelBase64 } from "./kernel.generated.ts";
 
@@ -67,13 +68,13 @@ export class RecordScanner {
   constructor(atLeastBytes = BUFFER_BYTES) {
     const bufferBytes = paddedLength(Math.max(MIN_BUFFER_BYTES, atLeastBytes));
     const arena = Arena.create({ bytes: bufferBytes + 32_768 });
-    this.#crcTable = createCrcTable(arena).address;
+    this.#crcTable = regionAddress(createCrcTable(arena));
     this.#kernel = loadKernel<ScanKernel>(kernelBase64, arena);
     const result = arena.allocate("result", 56);
-    this.#start = arena.allocate("buffer", bufferBytes).address;
-    this.#result = result.address;
-    this.#words = new Uint32Array(arena.memory.buffer, result.address, 4);
-    this.#doubles = new Float64Array(arena.memory.buffer, result.address, 7);
+    this.#start = regionAddress(arena.allocate("buffer", bufferBytes));
+    this.#result = regionAddress(result);
+    this.#words = new Uint32Array(arena.memory.buffer, regionAddress(result), 4);
+    this.#doubles = new Float64Array(arena.memory.buffer, regionAddress(result), 7);
     this.buffer = new Uint8Array(arena.memory.buffer, this.#start, bufferBytes);
     this.#view = new DataView(arena.memory.buffer, this.#start, bufferBytes);
   }

@@ -1,7 +1,9 @@
 /** Real records for the tests of this package: made by a ring, as the server makes them. */
+
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 
 /** Time of the first record that {@link makeRecords} makes; each of those behind it is a millisecond later. */
 export const FIRST_TIME_MS = 1_700_000_000_000;
@@ -41,7 +43,7 @@ export function makeRecords(
     });
     consumer.next(1);
     parts.push(
-      Buffer.from(Uint8Array.from(new Uint8Array(arena.memory.buffer, consumer.runAddress, consumer.runBytes))),
+      Buffer.from(Uint8Array.from(new Uint8Array(arena.memory.buffer, runAddress(consumer), consumer.runBytes))),
     );
     offsets.push(at);
     at += consumer.runBytes;

@@ -7,7 +7,9 @@ import type { CAC } from "cac";
 import { configSchema } from "../config/schema.ts";
 import { httpAddress } from "../http-address.ts";
 import { type LetterJson, letterJson, type SummaryJson, summaryJson } from "../letter-json.ts";
+import { adminClient } from "./admin-client.ts";
 import { asWritten } from "./as-written.ts";
+import { printable } from "./printable.ts";
 import { ExitCode, UsageError, wholeNumber } from "./usage-error.ts";
 
 interface DlqOptions {
@@ -126,12 +128,7 @@ function onDirectory(book: DeadLetterBook, dataDir: string): Letters {
 }
 
 function throughServer(root: string): Letters {
-  const ask = async (path: string, init?: RequestInit) => {
-    const response = await fetch(`${root}${path}`, init);
-    const answer = (await response.json()) as { code?: string; message?: string };
-    if (!response.ok) throw new EscError(answer.code ?? "ESC_HTTP_FAILED", answer.message ?? `HTTP ${response.status}`);
-    return answer as never;
-  };
+  const ask = adminClient(root);
   const change = (what: string, query: LetterQuery) => {
     const filtered = Object.keys(query).some((key) => key !== "limit");
     const body = JSON.stringify({ ...query, ...(!filtered && { every: true }) });
@@ -185,11 +182,6 @@ function line({ number, state, lastAt, lane, sequence, topic, reason, attempts, 
   const [first = ""] = error.split("\n", 1);
   const was = state === "waiting" ? "" : ` (${state})`;
   return `${printable(`#${number}${was} ${lastAt} ${lane}#${sequence} ${topic} ${reason} after ${attempts}: ${first}`)}\n`;
-}
-
-/** Control and format characters would drive the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
 }
 
 function indented(text: string): string {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Arena } from "@esc/arena";
 import { createCrcTable, encodeMetadata } from "@esc/events";
 import { RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { ConsumerGroups, encodeDeadLetter } from "@esc/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { esc, temporaryDirectory } from "../testing/server-process.fixture.ts";
@@ -53,7 +54,7 @@ function writeLog(dataDir: string, lane: string, events: readonly Event[]): stri
       timeNs: 7,
     });
     consumer.next(1);
-    appendFileSync(path, new Uint8Array(arena.memory.buffer, consumer.runAddress, consumer.runBytes));
+    appendFileSync(path, new Uint8Array(arena.memory.buffer, runAddress(consumer), consumer.runBytes));
     consumer.release(consumer.runEnd, 1);
   }
   return path;

@@ -73,7 +73,7 @@ function fromText(path: readonly string[], text: string): unknown {
       .map((part) => part.trim())
       .filter((part) => part !== "");
   }
-  if (path.join(".") === "processing.topics") return fromYaml(text);
+  if (["processing.topics", "builtins"].includes(path.join("."))) return fromYaml(text);
   // Where a text will do it is one: a folder named 2026 is no number.
   if (leafSchema(path)?.safeParse(text).success) return text;
   const scalar = fromYaml(text);

@@ -201,6 +201,35 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     ]);
   });
 
+  test("in a built-in, with the nearest known key, what its kind takes, and a name that is taken", () => {
+    const yaml = [
+      "builtins:",
+      "  - name: a",
+      "    topics: order.>",
+      "    kind: sum",
+      "    feild: { offset: 0, type: u32 }",
+      "  - { name: b, topics: x.>.y, kind: average }",
+    ];
+    expect(problems(`${yaml.join("\n")}\n`)).toEqual([
+      expect.stringMatching(/esc.yaml:5:5 builtins.0.feild: unknown key. Did you mean field\?/),
+      expect.stringMatching(
+        /esc.yaml:2:5 builtins.0.field: expected a field, as \{ offset: 0, type: u32 \}, found nothing/,
+      ),
+      expect.stringMatching(/esc.yaml:6:\d+ builtins.1.topics: expected a topic or pattern/),
+      expect.stringMatching(
+        /esc.yaml:6:\d+ builtins.1.kind: expected one of count, sum, histogram, threshold, found "average"/,
+      ),
+    ]);
+    expect(problems("builtins:\n  - { name: a, topics: t, kind: sum }\n")).toEqual([
+      expect.stringMatching(
+        /esc.yaml:2:\d+ builtins.0.field: expected a field, as \{ offset: 0, type: u32 \}, found nothing/,
+      ),
+    ]);
+    expect(
+      problems("builtins:\n  - { name: a, topics: t, kind: count }\n  - { name: a, topics: u, kind: count }\n"),
+    ).toEqual([expect.stringMatching(/esc.yaml:3:\d+ builtins.1.name: "a" is the name of builtins.0 already/)]);
+  });
+
   test("with the nearest known key for one that isn't known", () => {
     expect(problems("ingestion:\n  tcp:\n    prot: 1\n  upd: {}\n")).toEqual([
       "esc.yaml:3:5 ingestion.tcp.prot: unknown key. Did you mean port?",

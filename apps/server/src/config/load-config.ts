@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { applyEnvironment } from "./environment.ts";
 import { didYouMean } from "./nearest.ts";
-import { BYTES_PER_EVENT, type Config, configSchema, leafPaths } from "./schema.ts";
+import { BYTES_PER_EVENT, type Config, configSchema, keysAt } from "./schema.ts";
 import { readYaml } from "./yaml-source.ts";
 
 export interface LoadConfigOptions {
@@ -77,14 +77,10 @@ function variableOf(key: readonly PropertyKey[], used: ReadonlyMap<string, strin
 
 function problemsOf(issue: z.core.$ZodIssue, raw: unknown, place: Place): ConfigProblem[] {
   if (issue.code === "unrecognized_keys") {
-    const known = new Set(
-      leafPaths()
-        .filter((path) => issue.path.every((key, index) => path[index] === key))
-        .map((path) => path[issue.path.length] as string),
-    );
+    const known = keysAt(issue.path);
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
-      return { where: place(path), key: path.join("."), what: `unknown key.${didYouMean(key, [...known])}` };
+      return { where: place(path), key: path.join("."), what: `unknown key.${didYouMean(key, known)}` };
     });
   }
   const expected =
@@ -107,7 +103,7 @@ function shown(value: unknown): string {
 
 /** What doesn't fit together, though each value is sound. */
 function conflicts(
-  { router, dead_letters, ingestion, http }: Config,
+  { router, dead_letters, ingestion, http, builtins }: Config,
   place: Place,
   isSet: (key: readonly string[]) => boolean,
 ): ConfigProblem[] {
@@ -139,6 +135,12 @@ function conflicts(
       key,
       what: `a ring of ${size} × ${BYTES_PER_EVENT} bytes takes frames of up to ${most} bytes, but ingestion.max_frame_bytes is ${ingestion.max_frame_bytes}: enlarge the one or lower the other`,
     });
+  }
+  for (const [n, { name }] of builtins.entries()) {
+    const first = builtins.findIndex((one) => one.name === name);
+    if (first === n) continue;
+    const what = `"${name}" is the name of builtins.${first} already (${place(["builtins", first, "name"])}): give it one of its own`;
+    problems.push({ where: place(["builtins", n, "name"]), key: `builtins.${n}.name`, what });
   }
   const { partialFrameBytes } = ingestion.tcp;
   if (partialFrameBytes < ingestion.max_frame_bytes + 4) {

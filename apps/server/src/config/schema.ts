@@ -1,7 +1,8 @@
 /** The configuration's keys, with what each takes and what it is when nothing is said. `config/esc.example.yaml` shows them all. */
 import { patternProblem } from "@esc/events";
-import { ALERT_LEVELS } from "@esc/processors";
+import { ALERT_LEVELS, BUILT_IN_KINDS, builtInProblems, FIELD_TYPES } from "@esc/processors";
 import { z } from "zod";
+import { definitionOf } from "../configured-built-ins.ts";
 
 const KIB = 1_024;
 const MIB = KIB * KIB;
@@ -54,14 +55,45 @@ function oneOf<const Values extends readonly [string, ...string[]]>(values: Valu
 
 const syncPolicy = oneOf(["always", "group", "interval", "never"]);
 const MOST_FRAME = 64 * MIB;
+/** Each is a producer in every lane, and has a scanner's memory of its own. */
+const MOST_INGEST_WORKERS = 32;
 const DAY_MS = 86_400_000;
+
+const pattern = text.superRefine((written, context) => {
+  const problem = patternProblem(written);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: `a topic or pattern (${problem})` });
+});
+
+/** A built-in; what of it belongs to which kind, `builtInProblems` knows. */
+const builtIn = z
+  .strictObject({
+    name: text,
+    topics: z.union([pattern, z.array(pattern).min(1)], { error: "a topic or pattern, or a list of them" }),
+    lane: oneOf(["realtime", "transactional", "batch"]).optional(),
+    sample: z.number({ error: "a number" }).optional(),
+    kind: oneOf(BUILT_IN_KINDS),
+    field: z
+      .strictObject({
+        offset: z.number({ error: "a number" }),
+        type: oneOf(FIELD_TYPES),
+        endian: oneOf(["little", "big"]).optional(),
+      })
+      .optional(),
+    bounds: z.array(z.number({ error: "a number" }), { error: "a list of numbers" }).optional(),
+    above: z.number({ error: "a number" }).optional(),
+    level: oneOf(ALERT_LEVELS).optional(),
+    every_ms: z.number({ error: "a number" }).optional(),
+  })
+  .superRefine((one, context) => {
+    for (const { path, what } of builtInProblems(definitionOf(one))) {
+      const written = path.map((key) => (key === "everyMs" ? "every_ms" : key));
+      context.addIssue({ code: "custom", path: written, message: what });
+    }
+  });
 
 /** What may be said of topics: see `processing.topics`. */
 const topicRule = z.strictObject({
-  topic: text.superRefine((pattern, context) => {
-    const problem = patternProblem(pattern);
-    if (problem !== undefined) context.addIssue({ code: "custom", message: `a topic or pattern (${problem})` });
-  }),
+  topic: pattern,
   attempts: whole(1, 1_000).optional(),
   retry_delay_ms: whole(0, DAY_MS).optional(),
   sla_ms: whole(1, DAY_MS).optional(),
@@ -83,6 +115,11 @@ export const configSchema = z.strictObject({
   version: z.union([text, z.number()], { error: "a string or a number" }).transform(String).default("1"),
   ingestion: z
     .strictObject({
+      workers: z
+        .union([z.literal("auto"), whole(1, MOST_INGEST_WORKERS)], {
+          error: `auto, or a whole number from 1 to ${MOST_INGEST_WORKERS}`,
+        })
+        .default("auto"),
       max_frame_bytes: bytes(64, MOST_FRAME).default(MIB),
       tcp: z
         .strictObject({
@@ -165,6 +202,7 @@ export const configSchema = z.strictObject({
   handler_stall_ms: whole(1_000, DAY_MS).default(30_000),
   handlers_debug: flag.default(false),
   handlers_memory: bytes(16 * MIB, 64 * KIB * MIB).default(512 * MIB),
+  builtins: z.array(builtIn, { error: "a list of built-ins" }).default([]),
   processing: z
     .strictObject({
       concurrency: whole(1, 1_024).default(64),
@@ -213,6 +251,7 @@ export const configSchema = z.strictObject({
       attempts: whole(1, 100).default(3),
     })
     .prefault({}),
+  spin_us: whole(0, 10_000).default(200),
   dead_letters: z.strictObject({ buffer_size: powerOfTwo(1_024, 8_388_608).default(65_536) }).prefault({}),
   shutdown: z.strictObject({ grace_ms: whole(100, 3_600_000).default(10_000) }).prefault({}),
 });
@@ -231,6 +270,26 @@ export const BYTES_PER_EVENT = 128;
 /** The path of every key that takes a value, in the schema's order. */
 export function leafPaths(): string[][] {
   return [...leaves(configSchema, [])].map(([path]) => path);
+}
+
+/** The keys that there may be at a place, in lists too; none where there are none. */
+export function keysAt(path: readonly PropertyKey[]): string[] {
+  let schema: z.ZodType | undefined = configSchema;
+  for (const key of path) {
+    const inner: z.ZodType | undefined = unwrapped(schema);
+    if (inner instanceof z.ZodArray) schema = inner.element as z.ZodType;
+    else schema = inner instanceof z.ZodObject ? (inner.shape[String(key)] as z.ZodType | undefined) : undefined;
+  }
+  const inner = unwrapped(schema);
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+}
+
+function unwrapped(schema: z.ZodType | undefined): z.ZodType | undefined {
+  let inner = schema;
+  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap() as z.ZodType;
+  }
+  return inner;
 }
 
 /** The schema of one key's value. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type BenchReport, exitCodeOf, type Outcome, reportText, time } from "./bench-report.ts";
+import type { InsideLatency } from "./inside-latency.ts";
 
 const latency = { count: 2, min: 1, mean: 2, p50: 999, p90: 2, p99: 1_500, p999: 2_500_000, p9999: 2, max: 3e9 };
 const report: BenchReport = {
@@ -41,6 +42,23 @@ test("people get every figure in a line of its own", () => {
     "latency    from when it was due to handed over: p50 999 ns, p99 1.5 µs, p99.9 2.50 ms, max 3.00 s",
     "generator  13% of a core",
     "",
+  ]);
+});
+
+test("the server's own stages have a line for each lane that had events", () => {
+  const inside: InsideLatency = {
+    since: "start",
+    stages: { queued: { realtime: latency, batch: latency }, durable: { batch: latency } },
+    unmeasured: 4,
+  };
+  const figures = "p50 999 ns, p99 1.5 µs, p99.9 2.50 ms, max 3.00 s";
+  const lines = reportText({ ...report, latency: { ...report.latency, inside } }).split("\n");
+  expect(lines.slice(9, -2)).toEqual([
+    "inside     since the server's start",
+    `           realtime, received to queued: ${figures}`,
+    `           batch, received to queued: ${figures}`,
+    `           batch, received to durable: ${figures}`,
+    "           4 events unmeasured",
   ]);
 });
 

@@ -1,22 +1,10 @@
 /** What a run of `esc bench` came to: the object that `--json` prints, and the same for people. */
-import type { HistogramSnapshot } from "@esc/metrics";
 import { ExitCode } from "../commands/usage-error.ts";
+import type { Latency } from "../latency-figures.ts";
 import type { BenchOptions } from "./bench-options.ts";
+import type { InsideLatency } from "./inside-latency.ts";
 import { type Machine, machineLine } from "./machine.ts";
 import { total, type Verdict } from "./referee.ts";
-
-/** Times in nanoseconds; 0 when nothing was measured. */
-export interface Latency {
-  readonly count: number;
-  readonly min: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly p9999: number;
-  readonly max: number;
-}
 
 /**
  * - `ok`: every event is accounted for.
@@ -59,7 +47,13 @@ export interface BenchReport {
   /** With `--ack`. */
   readonly acknowledged?: { readonly events: number; readonly refused: Readonly<Record<string, number>> };
   readonly server: Verdict | null;
-  readonly latency: { readonly unit: "ns"; readonly sent: Latency; readonly acknowledged?: Latency };
+  readonly latency: {
+    readonly unit: "ns";
+    readonly sent: Latency;
+    readonly acknowledged?: Latency;
+    /** Between the server's socket and its disk, by its own clock. */
+    readonly inside?: InsideLatency;
+  };
   /** Of one core; near 100 the generator, not the server, was the limit. */
   readonly generator: { readonly cpuPercent: number };
 }
@@ -78,20 +72,6 @@ export function reportedOptions(options: BenchOptions, target: string): BenchRep
     durationSeconds: options.durationSeconds,
     ack: frames.ack,
     mostFramesPerWrite: options.mostFrames,
-  };
-}
-
-export function latencyOf(snapshot: HistogramSnapshot): Latency {
-  return {
-    count: snapshot.count,
-    min: snapshot.minNs,
-    mean: Math.round(snapshot.meanNs),
-    p50: snapshot.percentile(50),
-    p90: snapshot.percentile(90),
-    p99: snapshot.percentile(99),
-    p999: snapshot.percentile(99.9),
-    p9999: snapshot.percentile(99.99),
-    max: snapshot.maxNs,
   };
 }
 
@@ -133,6 +113,7 @@ export function reportText(report: BenchReport): string {
   if (latency.acknowledged !== undefined) {
     lines.push(latencyLine("", latency.acknowledged, `${since} to acknowledged`));
   }
+  if (latency.inside !== undefined) lines.push(...insideLines(latency.inside));
   lines.push(`generator  ${generator.cpuPercent.toFixed(0)}% of a core`);
   if (report.interrupted) lines.push("interrupted");
   if (report.error !== undefined) lines.push(`esc: ${report.error}`);
@@ -145,6 +126,15 @@ export function reportText(report: BenchReport): string {
 function latencyLine(title: string, { count, p50, p99, p999, max }: Latency, what: string): string {
   const figures = count === 0 ? "none" : `p50 ${time(p50)}, p99 ${time(p99)}, p99.9 ${time(p999)}, max ${time(max)}`;
   return `${title.padEnd(10)} ${what}: ${figures}`;
+}
+
+function insideLines({ since, stages, unmeasured }: InsideLatency): string[] {
+  const lines = Object.entries(stages).flatMap(([stage, lanes]) =>
+    Object.entries(lanes).map(([lane, figures]) => latencyLine("", figures, `${lane}, received to ${stage}`)),
+  );
+  if (lines.length === 0) return lines;
+  if (unmeasured > 0) lines.push(`${"".padEnd(10)} ${unmeasured} events unmeasured`);
+  return [`inside     ${since === "run" ? "of this run" : "since the server's start"}`, ...lines];
 }
 
 function reasons(what: string, counts: Readonly<Record<string, number>>): string {

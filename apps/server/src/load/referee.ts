@@ -7,7 +7,8 @@ import { EscError } from "@esc/events";
 import type { Stats } from "../stats.ts";
 
 /** A server's counts, with those that not every version has: 0 where they are missing. */
-export type Counts = Stats & {
+export type Counts = Omit<Stats, "latency"> & {
+  readonly latency?: Stats["latency"];
   /** Ends of an event's way beside those that all have. */
   readonly duplicates?: number;
   readonly cancelled?: number;

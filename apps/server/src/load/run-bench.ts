@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { EscError } from "@esc/events";
+import { latencyOf } from "../latency-figures.ts";
 import type { LoadStart } from "../workers/load.ts";
 import type { BenchOptions, Target } from "./bench-options.ts";
-import { type BenchReport, latencyOf, type Outcome, reportedOptions } from "./bench-report.ts";
+import { type BenchReport, type Outcome, reportedOptions } from "./bench-report.ts";
 import { BenchServer } from "./bench-server.ts";
+import { type InsideLatency, insideLatency } from "./inside-latency.ts";
 import { createLoadArea, type LoadArea } from "./load-area.ts";
 import type { LoadSummary } from "./load-run.ts";
 import { thisMachine } from "./machine.ts";
@@ -41,6 +43,7 @@ export async function runBench(options: BenchOptions, surroundings: BenchSurroun
   const sent = area.counters.value("sent");
   let error = load.failure?.message;
   let verdict: Verdict | null = null;
+  let inside: InsideLatency | undefined;
   let drainedSeconds = 0;
   try {
     const { counts, sinceMs } = await settledCounts({
@@ -50,6 +53,7 @@ export async function runBench(options: BenchOptions, surroundings: BenchSurroun
     });
     drainedSeconds = (sinceMs - startMs) / 1_000;
     verdict = judge(before, counts, sent);
+    inside = await insideLatency(target.http, before, counts);
   } catch (cause) {
     error = await reasonOf(own, error ?? (cause as Error).message);
   }
@@ -74,6 +78,7 @@ export async function runBench(options: BenchOptions, surroundings: BenchSurroun
       unit: "ns",
       sent: latencyOf(handedOver.snapshot()),
       ...(options.frames.ack && { acknowledged: latencyOf(acknowledged.snapshot()) }),
+      ...(inside !== undefined && { inside }),
     },
     generator: { cpuPercent: Number(load.cpuPercent.toFixed(1)) },
   };

@@ -16,7 +16,7 @@ export function plainFrame(control: number, topic: string, payload: Buffer | str
 }
 
 /** As {@link plainFrame}, with 16 bytes of event id between head and topic. */
-export function frameWithId(control: number, topic: string, payload: string, id: Uint8Array): Buffer {
+export function frameWithId(control: number, topic: string, payload: Buffer | string, id: Uint8Array): Buffer {
   const plain = plainFrame(control | 0x10, topic, payload);
   const frame = Buffer.concat([plain.subarray(0, 7), id, plain.subarray(7)]);
   frame.writeUInt32BE(frame.length - 4, 0);

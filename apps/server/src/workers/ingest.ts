@@ -1,38 +1,54 @@
-/** The ingest worker: sockets in, records into the lanes, answers out. */
+/** An ingest worker, of one or several: sockets in, records into the lanes, answers out. */
 import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
-import { EscError, Source } from "@esc/events";
-import { FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
-import { hostPort } from "../host-port.ts";
+import { Source } from "@esc/events";
+import { AnswerLoop, FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { bindFailed } from "../ingest-threads.ts";
+import { partialFrameShare } from "../ingest-workers.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
-import type { IngestOrder, WorkerMessage, WorkerStart } from "./messages.ts";
+import type { IngestOrder, IngestStart, WorkerMessage } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
 
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
 const port = parentPort;
-const { handle, config } = workerData as WorkerStart;
-const WAKE_MS = 1_000;
+const { handle, config, worker, workers, shared } = workerData as IngestStart;
 const QUIET_MS = 5;
 
 await startWorker(port, async () => {
   const pipeline = Pipeline.attach(handle);
-  const { arena, topics, ingest: counters } = pipeline;
-  const parker = pipeline.parker("ingest");
+  const { arena, topics, connections } = pipeline;
+  const counters = pipeline.ingest[worker] as (typeof pipeline.ingest)[number];
+  const parker = pipeline.parker(`ingest.${worker}`);
   const maxFrameBytes = config.ingestion.max_frame_bytes;
   const rings = perLane((lane) => pipeline.lane(lane));
   const lanes = perLane((lane) => ({ ring: rings[lane], producer: rings[lane].addProducer() }));
   const gate = new LaneGate(rings, parker);
-  const input = new InputArea(arena, "ingest.input", { maxFrameBytes });
+  const input = new InputArea(arena, `ingest.${worker}.input`, { maxFrameBytes });
+  const latency = pipeline.latency.scanner(worker);
   const scanner = (name: string, source: Source, overflow: typeof WAITING_PRODUCER) =>
-    new FrameScanner(arena, `ingest.${name}`, { source, maxFrameBytes, topics, lanes, overflow, counters });
-  const { tcp: tcpConfig, udp: udpConfig } = config.ingestion;
-  const tcp = tcpConfig.enable
+    new FrameScanner(arena, `ingest.${worker}.${name}`, {
+      ...{ source, maxFrameBytes, topics, lanes, overflow, counters, latency },
+    });
+  const reusePort = shared !== undefined;
+  const tcpConfig = {
+    ...config.ingestion.tcp,
+    ...(shared && { port: shared.tcp }),
+    partialFrameBytes: partialFrameShare(config, workers),
+    reusePort,
+  };
+  const udpConfig = { ...config.ingestion.udp, ...(shared && { port: shared.udp }), reusePort };
+  const wake = (): boolean => tcp?.wake(gate.durable(0), gate.durable(1), gate.durable(2)) ?? false;
+  const now = () => performance.now();
+  const answers = new AnswerLoop({ parker, serve: wake, spinMs: config.spin_us / 1_000, now });
+  const tcp: TcpSource | undefined = tcpConfig.enable
     ? new TcpSource(tcpConfig, {
         scanner: scanner("tcp", Source.tcp, WAITING_PRODUCER),
         input,
         gate,
         counters,
+        count: connections,
         onDescriptors: tellDescriptors,
+        onOwed: () => answers.owed(),
       })
     : undefined;
   const udp = udpConfig.enable
@@ -47,15 +63,7 @@ await startWorker(port, async () => {
   };
   let closed = false;
   let stopping = false;
-
-  const wake = () => tcp?.wake(gate.durable(0), gate.durable(1), gate.durable(2));
-  void (async () => {
-    while (!closed) {
-      parker.prepare();
-      wake();
-      await parker.parkAsync(WAKE_MS);
-    }
-  })();
+  void answers.run();
 
   const untilQuiet = () => {
     wake();
@@ -72,7 +80,7 @@ await startWorker(port, async () => {
       wake();
       await tcp?.close(order.graceMs);
       closed = true;
-      parker.unpark();
+      answers.close();
       send({ type: "done" });
       port.close();
     }
@@ -96,12 +104,6 @@ async function bound(key: string, at: { host: string; port: number }, listen: ()
   try {
     return await listen();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "is in use by another process" : `can't be bound (${message})`;
-    throw new EscError(
-      "ESC_BIND_FAILED",
-      `${hostPort(at.host, at.port)} ${why}. Set ${key} to another port, or to 0 for any.`,
-      { cause: error },
-    );
+    throw bindFailed(key, at, error);
   }
 }

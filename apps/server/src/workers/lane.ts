@@ -4,6 +4,7 @@ import { EscError } from "@esc/events";
 import {
   AlertBudget,
   type AlertLevel,
+  type BuiltIn,
   CheckpointFile,
   createIdWindow,
   DeadLetters,
@@ -16,14 +17,15 @@ import {
   toDefinitions,
   type Window,
 } from "@esc/processors";
-import { RecordShare } from "@esc/queues";
+import { RecordShare } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
+import { configuredBuiltIns } from "../configured-built-ins.ts";
 import { importHandlers } from "../handlers/import-handlers.ts";
 import { lanePolicy, topicRules } from "../lane-policy.ts";
 import { LaneRings } from "../lane-rings.ts";
 import { Pipeline } from "../pipeline.ts";
 import { priorityOverrides } from "../priority-overrides.ts";
-import type { LaneOrder, LaneStart, LogLevel, WorkerMessage } from "./messages.ts";
+import type { BuiltInShape, LaneOrder, LaneStart, LogLevel, WorkerMessage } from "./messages.ts";
 import { startWorker } from "./start-failure.ts";
 
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
@@ -40,7 +42,7 @@ await startWorker(port, async () => {
   const state = pipeline.state(name);
   setInterval(() => state.beat(), BEAT_MS).unref();
   const { processing, handler_timeout_ms: handlerTimeoutMs } = config;
-  const definitions = await loadDefinitions(config.handlers);
+  const definitions = await loadDefinitions(config.handlers, configuredBuiltIns(config));
   const handlers = new HandlerTable(definitions, lane, {
     rules: topicRules(config),
     policy: lanePolicy(config, lane),
@@ -68,6 +70,8 @@ await startWorker(port, async () => {
             ...{ by: sharding.by, shares: sharding.shards, share: start.shard },
           })
         : undefined,
+    name,
+    arena: pipeline.arena,
     arenaBytes: pipeline.bytes,
     parker: pipeline.parker(`lane.${name}`),
     handlers,
@@ -87,6 +91,7 @@ await startWorker(port, async () => {
     outlets: [rings.deadLetters, ...Object.values(rings.producers)],
     counters,
     state,
+    stages: pipeline.latency.laneStages(lane, start.shard),
     cursor: new CursorFile(cursorFile(config.storage.path, file)),
     checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, file)),
     onlyDurable: lane === "transactional",
@@ -116,7 +121,7 @@ await startWorker(port, async () => {
   });
   // A sleep in Atomics.waitAsync doesn't keep an event loop alive; an open port does.
   port.ref();
-  send({ type: "ready", slots: [rings.consumer.slot] });
+  send({ type: "ready", slots: [rings.consumer.slot], builtIns: handlers.builtIns.map(shapeOf) });
   const mode = () => {
     const { value } = pipeline.modes.lanes;
     if (value === "stop" && !stopping.signal.aborted) stopping.abort();
@@ -134,21 +139,37 @@ function send(message: WorkerMessage): void {
   port.postMessage(message);
 }
 
-async function loadDefinitions(paths: readonly string[]): Promise<Definitions> {
+async function loadDefinitions(paths: readonly string[], configured: readonly BuiltIn[]): Promise<Definitions> {
   const handlers: Handler[] = [];
   const windows: Window[] = [];
+  const builtIns: BuiltIn[] = [...configured];
   for (const path of paths) {
     const defined = toDefinitions(await importHandlers(path), path);
     handlers.push(...defined.handlers);
     windows.push(...defined.windows);
+    builtIns.push(...defined.builtIns);
   }
-  const names = windows.map(({ definition }) => definition.name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const twice = repeated(windows.map(({ definition }) => definition.name));
   if (twice !== undefined) {
     throw new EscError(
       "ESC_WINDOW_INVALID",
       `handlers: two windows are named "${twice}". Give each a name of its own.`,
     );
   }
-  return { handlers, windows };
+  const twiceBuiltIn = repeated(builtIns.map(({ name }) => name));
+  if (twiceBuiltIn !== undefined) {
+    throw new EscError(
+      "ESC_BUILTIN_INVALID",
+      `Two built-ins are named "${twiceBuiltIn}". Give each a name of its own, those of the configuration included.`,
+    );
+  }
+  return { handlers, windows, builtIns };
+}
+
+function repeated(names: readonly string[]): string | undefined {
+  return names.find((name, index) => names.indexOf(name) !== index);
+}
+
+function shapeOf({ name, kind, bounds }: BuiltIn): BuiltInShape {
+  return { name, kind, bounds };
 }

@@ -32,7 +32,9 @@ await startWorker(port, () => {
     groupBytes: storage.group_bytes,
     groupDelayMs: storage.group_delay_ms,
     syncIntervalMs: storage.sync_interval_ms,
+    spinMs: config.spin_us / 1_000,
     now: () => performance.now(),
+    onDurable: pipeline.latency.durable(),
     onState: (lane, state) =>
       send({
         type: "log-state",

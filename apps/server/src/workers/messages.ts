@@ -2,7 +2,7 @@
 import type { ArenaHandle } from "@esc/arena";
 import type { TopicOverride } from "@esc/dispatcher";
 import type { LaneName } from "@esc/events";
-import type { Alert, Checkpoint, LeftWindows, PastLayouts, Sharding } from "@esc/processors";
+import type { Alert, BuiltIn, Checkpoint, LeftWindows, PastLayouts, Sharding } from "@esc/processors";
 import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
@@ -10,6 +10,14 @@ import type { Config } from "../config/schema.ts";
 export interface WorkerStart {
   readonly handle: ArenaHandle;
   readonly config: Config;
+}
+
+export interface IngestStart extends WorkerStart {
+  /** Which of the ingest threads this is, from 0; how many there are. */
+  readonly worker: number;
+  readonly workers: number;
+  /** The ports that several threads share; without, the thread binds the configuration's, alone. */
+  readonly shared?: { readonly tcp: number; readonly udp: number };
 }
 
 export interface LogStart extends WorkerStart {
@@ -48,6 +56,9 @@ export interface DelayedEvent {
   readonly id?: string;
 }
 
+/** A built-in of a lane, as far as its results need to be read. */
+export type BuiltInShape = Pick<BuiltIn, "name" | "kind" | "bounds">;
+
 export type LogLevel = "info" | "warn" | "error";
 
 /** From a worker. */
@@ -56,6 +67,7 @@ export type WorkerMessage =
       readonly type: "ready";
       readonly ports?: { readonly tcp?: number; readonly udp?: number };
       readonly slots?: readonly number[];
+      readonly builtIns?: readonly BuiltInShape[];
     }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "line"; readonly level: LogLevel; readonly message: string }
@@ -82,7 +94,7 @@ export type LaneOrder =
   /** Take the events of an id (hex) out of the schedule; answered when that is durable. */
   | { readonly type: "cancel-delayed"; readonly id: number; readonly eventId: string };
 
-/** To the ingest worker. */
+/** To an ingest worker. */
 export type IngestOrder =
   /** Accept and read no more; say "quiet" once nothing is owed to anybody. */
   | { readonly type: "stop" }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable, encodeMetadata, type LaneName } from "@esc/events";
 import { type RecordInput, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { encodeDeadLetter, LogReader, logDirectory, SegmentedLog } from "@esc/storage";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -47,7 +48,7 @@ function bury(dead: readonly Dead[], segmentBytes = 1 << 20): void {
     });
     consumer.next(1);
     const bytes = new Uint8Array(arena.memory.buffer);
-    log.append(bytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, 1);
+    log.append(bytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, 1);
     consumer.release(consumer.runEnd, 1);
   }
   log.sync();

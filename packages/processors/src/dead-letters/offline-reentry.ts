@@ -1,7 +1,9 @@
 /** Puts events into lanes' logs while no server runs: the next start takes them up. Under the directory's lock. */
+
 import { Arena } from "@esc/arena";
 import { createCrcTable, type LaneName } from "@esc/events";
 import { type RecordInput, RecordRing } from "@esc/queues";
+import { runAddress } from "@esc/queues/kernel";
 import { logDirectory, SegmentedLog } from "@esc/storage";
 import type { Reentry } from "./dead-letter-book.ts";
 
@@ -59,7 +61,7 @@ export class OfflineReentry implements Reentry, Disposable {
     const put = (event: RecordInput) => {
       producer.append(event);
       while (consumer.next(1) > 0) {
-        log.append(bytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, consumer.runRecords);
+        log.append(bytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, consumer.runRecords);
         consumer.release(consumer.runEnd, consumer.runRecords);
       }
     };

@@ -1,5 +1,7 @@
 /** Puts a lane's parts together. */
 import { SlaMonitor } from "../alerts/sla-monitor.ts";
+import { BuiltIns } from "../bulk/built-ins.ts";
+import { TopicRoutes } from "../bulk/topic-routes.ts";
 import { DelaySchedule } from "../delay/delay-schedule.ts";
 import { CallContext } from "./call-context.ts";
 import type { Checkpoint } from "./checkpoint-file.ts";
@@ -21,6 +23,9 @@ export interface LaneParts {
   readonly sla: SlaMonitor | undefined;
   readonly taker: EventTaker;
   readonly saver: LaneSaver;
+  /** Where the lane has batch handlers or built-ins. */
+  readonly routes: TopicRoutes | undefined;
+  readonly builtIns: BuiltIns | undefined;
 }
 
 export function buildLane(options: LaneProcessorOptions): LaneParts {
@@ -63,5 +68,12 @@ export function buildLane(options: LaneProcessorOptions): LaneParts {
   const settle = () => Promise.all(options.outlets.map((outlet) => outlet.settle()));
   const version = () => progress.next + runner.ends + schedule.changes;
   const saver = new LaneSaver({ cursor, checkpoint, settle, take, version, onError, now }, false);
-  return { progress, runner, schedule, windows, duplicates, sla, taker, saver };
+  const { batchHandlers, builtIns: defined } = handlers;
+  const { alert, lane } = context;
+  const { arena, name = lane, share } = options;
+  const inBulk = batchHandlers.length + defined.length > 0;
+  const routes = inBulk ? new TopicRoutes(arena, name, handlers, options.arenaBytes) : undefined;
+  const builtIns =
+    routes && defined.length > 0 ? new BuiltIns({ arena, name, share, builtIns: defined, routes, alert, clock }) : undefined;
+  return { progress, runner, schedule, windows, duplicates, sla, taker, saver, routes, builtIns };
 }

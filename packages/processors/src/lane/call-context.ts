@@ -57,7 +57,8 @@ export class CallContext implements HandlerContext {
     return this.#signal;
   }
 
-  emit(emission: Emission): void {
+  // Fields, not methods: handlers take them out of the context, `handle(event, { emit })`.
+  readonly emit = (emission: Emission): void => {
     if (this.#expired) {
       throw new EscError(
         "ESC_CONTEXT_EXPIRED",
@@ -69,12 +70,12 @@ export class CallContext implements HandlerContext {
       throw new EscError("ESC_EMIT_LIMIT", `emit: one call publishes up to ${MAX_EMISSIONS} events.`);
     }
     emissions.push(this.#lane.emitter.check(emission, () => `${this.#source.origin}:${emissions.length}`));
-  }
+  };
 
-  alert(level: AlertLevel, text: string): void {
+  readonly alert = (level: AlertLevel, text: string): void => {
     if (!ALERT_LEVELS.includes(level)) {
       throw new EscError("ESC_ALERT_INVALID", `alert: a level is one of ${ALERT_LEVELS.join(", ")}, not "${level}".`);
     }
     this.#lane.alert(level, String(text).slice(0, MAX_ALERT_TEXT));
-  }
+  };
 }

@@ -102,6 +102,26 @@ export class EventTaker implements CallSource, HeldEventOwner {
     return this.#decide(view, plan);
   }
 
+  /** The next event failed in a batch: its first attempt. Not when the runner is full. @returns as {@link take}. */
+  failedInBatch(view: HandledEvent, reason: DeadLetterReason, error: unknown): Promise<void> | undefined {
+    return this.#failed(view, this.#stand(view), 0, reason, error);
+  }
+
+  /** The next event was handled in a batch, and published something. Not when the runner is full. @returns as {@link take}. */
+  publishedInBatch(view: HandledEvent, emissions: Checked[]): Promise<void> | undefined {
+    this.emissions = emissions;
+    return this.#publish(view, this.#stand(view));
+  }
+
+  #stand(view: HandledEvent): TopicPlan {
+    const plan = this.#handlers.find(view);
+    view.knownTopic = plan.topic;
+    view.attempt = 1;
+    this.#view = view;
+    this.#sequence = view.sequence;
+    return plan;
+  }
+
   /** What `state.uncounted` says goes into the counter. */
   count(): void {
     if (this.#uncounted === 0) return;

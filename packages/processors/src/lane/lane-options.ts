@@ -1,6 +1,8 @@
 /** What a lane's processor is made of, and where it begins. */
+import type { Arena } from "@esc/arena";
 import type { CounterBlock } from "@esc/metrics";
-import type { Parker, RecordRing, RecordShare, RingConsumer } from "@esc/queues";
+import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { CursorFile } from "@esc/storage";
 import type { DeadLetters } from "../dead-letters/dead-letters.ts";
 import type { HandlerTable } from "../handler-table.ts";
@@ -10,6 +12,7 @@ import type { LaneContext } from "./call-context.ts";
 import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
 import type { IdWindow } from "./duplicates.ts";
+import type { LaneStages } from "./lane-stages.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Outlet } from "./outlet.ts";
 
@@ -19,6 +22,10 @@ export interface LaneProcessorOptions {
   readonly consumer: RingConsumer;
   /** Which of the lane's events are this processor's; all of them unless given. */
   readonly share?: RecordShare | undefined;
+  /** What its regions of the arena are called by, where it is one of a lane's shards: the lane's name unless given. */
+  readonly name?: string;
+  /** Where the ring lies. */
+  readonly arena: Arena;
   /** The arena's bytes: what the ring's runs are offsets into. */
   readonly arenaBytes: Uint8Array;
   readonly parker: Parker;
@@ -29,6 +36,8 @@ export interface LaneProcessorOptions {
   readonly outlets: readonly Pick<Outlet, "settle">[];
   readonly counters: CounterBlock<ProcessorCounter>;
   readonly state: LaneState;
+  /** Told how far the lane has come; nobody is unless given. */
+  readonly stages?: LaneStages;
   readonly cursor: Pick<CursorFile, "write">;
   readonly checkpoint: Pick<CheckpointFile, "write">;
   /** Handle an event only once it is durable. */

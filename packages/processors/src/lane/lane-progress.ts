@@ -30,6 +30,12 @@ export class LaneProgress {
     return !this.#tracking || this.#state.tracker.hasRoom(this.#next);
   }
 
+  /** How many sequences more may be taken, whatever becomes of them. */
+  get room(): number {
+    if (!this.#tracking) return this.#state.tracker.window;
+    return Math.max(0, this.#state.tracker.cursor + this.#state.tracker.window - this.#next);
+  }
+
   /** The finished ones above the cursor, as ranges. */
   get finishedRanges(): [from: number, to: number][] {
     return this.#tracking ? this.#state.tracker.ranges() : [];
@@ -46,6 +52,12 @@ export class LaneProgress {
     if (this.#tracking) this.#state.tracker.finish(this.#next);
     this.#state.next = ++this.#next;
     if (this.#tracking) this.#settle();
+  }
+
+  /** So many from the next one on were taken, and are finished. */
+  finishedMany(count: number): void {
+    if (this.#tracking) for (let n = 0; n < count; n++) this.finishedNext();
+    else this.passTo(this.#next + count);
   }
 
   /** The next event was taken, and is held. */

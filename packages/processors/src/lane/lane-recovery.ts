@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CounterBlock } from "@esc/metrics";
-import type { RecordShare } from "@esc/queues";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { LogGap } from "@esc/storage";
 import { DelaySchedule, type Pending } from "../delay/delay-schedule.ts";
 import type { HandlerLogger } from "../handler.ts";

@@ -1,12 +1,24 @@
 /** A lane with everything it has in the server, in one thread: real rings and files, clocks that tests move. */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Arena } from "@esc/arena";
-import { createCrcTable, encodeMetadata, LANE_NAMES, type LaneName, Priority, type PriorityName } from "@esc/events";
+import {
+  createCrcTable,
+  encodeMetadata,
+  LANE_NAMES,
+  type LaneName,
+  Priority,
+  type PriorityName,
+  RecordFlag,
+  RecordOffset,
+} from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
-import { Parker, RecordRing, RecordShare, type RingConsumer, type ShareOptions } from "@esc/queues";
+import { Parker, RecordRing, type RingConsumer, type ShareOptions } from "@esc/queues";
+import { RecordShare, runAddress } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
+import { type BuiltInResult, BuiltInState } from "../bulk/built-in-state.ts";
 import { DeadLetters } from "../dead-letters/dead-letters.ts";
 import { toDefinitions } from "../handler-module.ts";
 import { HandlerTable } from "../handler-table.ts";
@@ -45,7 +57,7 @@ export interface RigOptions {
 /** An event to put into the lane. */
 export interface Put {
   readonly topic?: string;
-  readonly payload?: string;
+  readonly payload?: string | Uint8Array;
   readonly id?: number;
   readonly priority?: PriorityName;
   readonly timeMs?: number;
@@ -70,6 +82,8 @@ export class LaneRig implements AsyncDisposable {
   /** Milliseconds since the epoch: moved by tests. */
   clockMs = 1_700_000_000_000;
   readonly alerts: string[] = [];
+  /** What the lane told of how far it has come, in order; a handler may push into it. */
+  readonly told: (readonly [what: string, position: number])[] = [];
   readonly lines: string[] = [];
   mode: ProcessorMode = "run";
   readonly #options: RigOptions;
@@ -158,6 +172,7 @@ export class LaneRig implements AsyncDisposable {
       ring: this.ring,
       consumer,
       share: share.shares > 1 ? new RecordShare(arena, "share", share) : undefined,
+      arena,
       arenaBytes: this.#bytes,
       parker: Parker.attach(arena, "parker"),
       handlers: new HandlerTable(toDefinitions(handlers, "test"), lane, {
@@ -178,6 +193,12 @@ export class LaneRig implements AsyncDisposable {
       state: this.state,
       cursor: { write: (next) => this.#write(() => cursors.write(next)) },
       checkpoint: { write: (text) => this.#write(() => checkpoints.write(text)) },
+      stages: {
+        taken: (position) => void this.told.push(["taken", position]),
+        handled: (position) => void this.told.push(["handled", position]),
+        counted: (position) => void this.told.push(["counted", position]),
+        skipped: (position) => void this.told.push(["skipped", position]),
+      },
       onlyDurable: lane === "transactional",
       skipOldest: lane === "realtime",
       watchesSla: lane === "realtime",
@@ -231,11 +252,25 @@ export class LaneRig implements AsyncDisposable {
     }
   }
 
+  /** Puts a record without an event: what a producer that ended in the midst of its claim leaves. */
+  putTombstone(): void {
+    const consumer = this.#logConsumer;
+    const position = this.ring.publishedPosition;
+    this.put({ topic: "gone" });
+    consumer.next(1 << 20);
+    const data = runAddress(consumer) - ((consumer.runEnd - consumer.runBytes) % LANE_BYTES);
+    const at = data + (position % LANE_BYTES);
+    // What is left before the ring's end may be padding.
+    const last = this.#bytes[at] === 0 ? data : at;
+    const flags = last + RecordOffset.flags;
+    this.#bytes[flags] = (this.#bytes[flags] as number) | RecordFlag.tombstone;
+  }
+
   /** What the log's thread does: everything in the ring becomes durable. */
   store(): void {
     const consumer = this.#logConsumer;
     while (consumer.next(1 << 20) > 0) {
-      this.#log.append(this.#bytes, consumer.runAddress, consumer.runBytes, consumer.runSequence, consumer.runRecords);
+      this.#log.append(this.#bytes, runAddress(consumer), consumer.runBytes, consumer.runSequence, consumer.runRecords);
       consumer.release(consumer.runEnd, consumer.runRecords);
     }
     this.#log.sync();
@@ -246,6 +281,13 @@ export class LaneRig implements AsyncDisposable {
   send(...events: readonly Put[]): void {
     this.put(...events);
     this.store();
+  }
+
+  /** What the lane's built-ins have come to. */
+  builtIns(): BuiltInResult[] {
+    const { builtIns } = toDefinitions(this.#options.handlers, "test");
+    const state = BuiltInState.ensure(this.#arena, this.lane);
+    return builtIns.map((builtIn, n) => state.result(n, builtIn));
   }
 
   counter(name: ProcessorCounter): number {
@@ -340,7 +382,7 @@ export class LaneRig implements AsyncDisposable {
     const views: HandledEvent[] = [];
     while (consumer.next(1 << 20) > 0) {
       const view = new HandledEvent(this.#bytes);
-      for (let at = consumer.runAddress; at < consumer.runAddress + consumer.runBytes; at += view.paddedBytes) {
+      for (let at = runAddress(consumer); at < runAddress(consumer) + consumer.runBytes; at += view.paddedBytes) {
         view.moveTo(at);
         if (!view.tombstone) views.push(HandledEvent.copyOf(view));
       }

@@ -13,8 +13,10 @@
  * | 3, 4, 5 | gauges: events held, events delayed, windows open |
  * | 6 | emissions counted as accepted that no ring has yet |
  * | 7 | events processed that are not in the counter yet |
- * | 8 … 519 | 256 pairs: mark, and its share of the deaths of threads; 0, 0 where free |
- * | 520 … | marks of the calls that wait for their promises; 0 where free |
+ * | 8 | records of the batch that is being called, from field 0 on; 0 without one |
+ * | 9 | sequence before which events go one by one, because a thread died in a batch |
+ * | 10 … 521 | 256 pairs: mark, and its share of the deaths of threads; 0, 0 where free |
+ * | 522 … | marks of the calls that wait for their promises; 0 where free |
  *
  * Words (i32, `lane.<lane>.words`): 0 the heartbeat, 1 the slot of the lane's consumer in its ring. Then the tracker
  * (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
@@ -23,7 +25,9 @@
  * A double is stored by plain stores: eight aligned bytes are never torn on the 64-bit machines that Node runs on. Who
  * reads after the thread's end sees all of them; who reads beside it sees a recent state, which is all a gauge needs.
  */
+
 import type { Arena } from "@esc/arena";
+import { regionAddress } from "@esc/arena/kernel";
 import { CompletionTracker } from "../retry/completion-tracker.ts";
 
 const NEXT = 0;
@@ -35,7 +39,9 @@ const OPEN_WINDOWS = 5;
 const PENDING_EMITS = 6;
 const UNCOUNTED = 7;
 const NEXT_ONE = -0.5;
-const CRASHES = 8;
+const BATCH = 8;
+const ONE_BY_ONE = 9;
+const CRASHES = 10;
 const CRASH_ENTRIES = 256;
 const WAITING = CRASHES + 2 * CRASH_ENTRIES;
 const BEAT = 0;
@@ -67,10 +73,10 @@ export class LaneState {
       region("tracker"),
       region("delayed"),
     ];
-    this.#numbers = new Float64Array(buffer, numbers.address, numbers.byteLength / 8);
-    this.#words = new Int32Array(buffer, words.address, WORDS);
-    this.tracker = new CompletionTracker(new Uint32Array(buffer, tracker.address, tracker.byteLength / 4));
-    this.delayed = new Float64Array(buffer, delayed.address, delayed.byteLength / 8);
+    this.#numbers = new Float64Array(buffer, regionAddress(numbers), numbers.byteLength / 8);
+    this.#words = new Int32Array(buffer, regionAddress(words), WORDS);
+    this.tracker = new CompletionTracker(new Uint32Array(buffer, regionAddress(tracker), tracker.byteLength / 4));
+    this.delayed = new Float64Array(buffer, regionAddress(delayed), delayed.byteLength / 8);
   }
 
   /** Arena bytes of one lane's state, alignment included. */
@@ -136,6 +142,16 @@ export class LaneState {
     this.#numbers[CALLING] = mark;
   }
 
+  /** A batch of so many records from the next one on is being called; 0: it isn't any more. */
+  set batch(records: number) {
+    this.#numbers[BATCH] = records;
+  }
+
+  /** Events before this sequence go one by one: a thread died in a batch that they were in. */
+  get oneByOneBefore(): number {
+    return this.#numbers[ONE_BY_ONE] as number;
+  }
+
   get tracking(): boolean {
     return this.#numbers[TRACKING] === 1;
   }
@@ -196,7 +212,7 @@ export class LaneState {
 
   /** A thread begins: nothing is being called. */
   clearCalls(): void {
-    this.#numbers[CALLING] = 0;
+    this.#numbers[CALLING] = this.#numbers[BATCH] = 0;
     this.#numbers.fill(0, WAITING);
   }
 
@@ -211,16 +227,20 @@ export class LaneState {
 
   /**
    * A thread has died: what it had in hand gets the blame. The call that was being made did it; where none was, those that
-   * waited for their promises share it, and only who is there again and again comes to a whole.
+   * waited for their promises share it, and only who is there again and again comes to a whole. A batch has a share that is
+   * nobody's: its events go one by one from then on, so that the next death is one event's.
    * @returns whether anything was in hand.
    */
   blame(): boolean {
     const marks = this.calling === 0 ? [...new Set(this.waitingMarks())] : [this.calling];
+    const batch = this.#numbers[BATCH] as number;
+    const suspects = this.calling === 0 && batch > 0 ? marks.length + 1 : marks.length;
     const crashes = this.crashes();
-    for (const mark of marks) crashes.set(mark, (crashes.get(mark) ?? 0) + 1 / marks.length);
+    for (const mark of marks) crashes.set(mark, (crashes.get(mark) ?? 0) + 1 / suspects);
     this.keepCrashes(crashes);
+    if (batch > 0) this.#numbers[ONE_BY_ONE] = this.next + batch;
     this.clearCalls();
-    return marks.length > 0;
+    return suspects > 0;
   }
 
   /** Keeps them, as many as there is room for. */

@@ -2,6 +2,8 @@
  * What comes through a lane's ring: taken run by run where it lies, given back as it is taken. Also what a realtime lane
  * gives up when producers ask, and whether what was handled was in time.
  */
+import { runAddress } from "@esc/queues/kernel";
+import { BatchTaker } from "../bulk/batch-taker.ts";
 import type { LaneParts } from "./build-lane.ts";
 import { HandledEvent, wasRetried } from "./handled-event.ts";
 import type { LaneProcessorOptions } from "./lane-options.ts";
@@ -19,12 +21,24 @@ export class RingIntake {
   /** Of a shard: the sequence behind the last run, and the position there. What lies before it is taken, or another's. */
   #behind = 0;
   #behindPosition = -1;
+  /** Where the lane has handlers that take many events at once. */
+  readonly #batches: BatchTaker | undefined;
 
   constructor(options: LaneProcessorOptions, parts: LaneParts, stopped: () => boolean) {
     this.#options = options;
     this.#parts = parts;
     this.#stopped = stopped;
     this.#view = new HandledEvent(options.arenaBytes);
+    this.#batches =
+      parts.routes && options.handlers.batchHandlers.length > 0
+        ? new BatchTaker(options, parts, parts.routes, {
+            each: (address, bytes, shift) => this.#takeRun(address, bytes, address + shift),
+            blocked: () => this.blocked,
+            interrupted: (position) => this.#interrupted(position),
+            isOwn: (view) => this.#isOwn(view),
+            judge: (from, to) => this.#judge(from, to),
+          })
+        : undefined;
   }
 
   /** Whether the lane may take no event now. */
@@ -54,37 +68,49 @@ export class RingIntake {
   /** Takes one run. False when there is none, or no room; a promise when a handler's is to be waited for. */
   #consumeRun(): boolean | Promise<void> {
     if (this.blocked) return false;
-    const { consumer, handlers, counters, onlyDurable, share } = this.#options;
+    const { consumer, handlers, counters, onlyDurable, share, stages } = this.#options;
     const records = consumer.next(RUN_BYTES, onlyDurable);
     if (records === 0) return false;
     const { progress } = this.#parts;
     if (consumer.runSequence < progress.next) return this.#passTaken();
     this.#noteRun();
+    this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     if (handlers.empty && !progress.tracking) {
-      const { runAddress, runBytes } = consumer;
-      share?.find(runAddress, runAddress + runBytes);
+      share?.find(runAddress(consumer), runAddress(consumer) + consumer.runBytes);
       const events = share?.count ?? records - consumer.runTombstones;
       counters.add("processed", events);
       progress.passTo(consumer.runSequence + records);
+      stages?.counted(consumer.runEnd);
       consumer.release(consumer.runEnd, events);
       return true;
     }
-    return this.#takeRun(consumer.runAddress, consumer.runBytes, consumer.runEnd - consumer.runBytes) ?? true;
+    stages?.taken(consumer.runEnd);
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
+    const position = consumer.runEnd - bytes;
+    const batches = this.#batches;
+    const pending =
+      batches === undefined
+        ? this.#takeRun(address, bytes, position)
+        : batches.take(address, bytes, position - address);
+    return pending ?? true;
   }
 
   /** Records that a thread which died had taken, and not given back yet. */
   #passTaken(): true {
-    const { consumer } = this.#options;
+    const { consumer, stages } = this.#options;
     const { progress } = this.#parts;
     const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
     const toPosition = consumer.runEnd - bytes - address;
     let events = 0;
     let at = address;
     while (at < address + bytes && view.moveTo(at).sequence < progress.next) {
-      if (this.#isOwn()) events++;
+      if (this.#isOwn(view)) events++;
       at += view.paddedBytes;
     }
+    stages?.counted(at + toPosition);
     consumer.release(at + toPosition, events);
     return true;
   }
@@ -94,7 +120,7 @@ export class RingIntake {
    * bytes are given back every few records, so that producers needn't wait for the whole run.
    */
   #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
-    const { consumer, share, state } = this.#options;
+    const { consumer, share, stages, state } = this.#options;
     const { progress, runner, sla, taker, windows } = this.#parts;
     const view = this.#view;
     const toPosition = position - address;
@@ -124,6 +150,7 @@ export class RingIntake {
       }
       if (n % RELEASE_RECORDS === 0) {
         taker.count();
+        stages?.handled(at + toPosition);
         consumer.release(at + toPosition, events);
         events = 0;
         if (this.#interrupted(at + toPosition)) break;
@@ -132,6 +159,7 @@ export class RingIntake {
     state.calling = 0;
     taker.count();
     if (judged < at) this.#judge(judged, at);
+    stages?.handled(at + toPosition);
     consumer.release(at + toPosition, events);
     this.#passForeign();
     return undefined;
@@ -149,9 +177,8 @@ export class RingIntake {
     if (this.#options.consumer.position === this.#behindPosition) this.#parts.progress.skipTo(this.#behind);
   }
 
-  /** Whether the record that the view stands on is an event of this processor's. */
-  #isOwn(): boolean {
-    const view = this.#view;
+  /** Whether a record is an event of this processor's. */
+  #isOwn(view: HandledEvent): boolean {
     return !view.tombstone && this.#options.share?.owns(view.topicHash, view.sequence) !== false;
   }
 
@@ -167,6 +194,7 @@ export class RingIntake {
     this.#options.state.calling = 0;
     this.#parts.taker.count();
     this.#judge(judged, at);
+    this.#options.stages?.handled(at + toPosition);
     this.#options.consumer.release(at + toPosition, events);
   }
 
@@ -178,7 +206,7 @@ export class RingIntake {
     if (sla === undefined || sla.inTime(view.moveTo(from).timeMs)) return;
     for (let at = from; at < to; at += view.paddedBytes) {
       view.moveTo(at);
-      if (!this.#isOwn()) continue;
+      if (!this.#isOwn(view)) continue;
       const plan = this.#options.handlers.find(view);
       // What is held is judged when it is done.
       if (plan.sla !== undefined && progress.isFinished(view.sequence) && !wasRetried(view))
@@ -195,7 +223,7 @@ export class RingIntake {
 
   /** Gives up the events that producers ask for. Each becomes a dead letter, or a counted drop when there is no room. */
   #skipAsked(): boolean {
-    const { consumer, counters, deadLetters, ring, share, skipOldest } = this.#options;
+    const { consumer, counters, deadLetters, ring, share, skipOldest, stages } = this.#options;
     const { progress } = this.#parts;
     if (!skipOldest) return false;
     const target = ring.skipTarget;
@@ -204,8 +232,10 @@ export class RingIntake {
     if (records === 0) return false;
     if (consumer.runSequence < progress.next) return this.#passTaken();
     this.#noteRun();
+    this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     const view = this.#view;
-    const { runAddress: address, runBytes: bytes } = consumer;
+    const { runBytes: bytes } = consumer;
+    const address = runAddress(consumer);
     const toPosition = consumer.runEnd - bytes - address;
     const first = share?.find(address, address + bytes);
     const end = share?.end ?? address + bytes;
@@ -226,6 +256,7 @@ export class RingIntake {
         events = 0;
       }
     }
+    stages?.skipped(at + toPosition);
     consumer.release(at + toPosition, events);
     this.#passForeign();
     return true;

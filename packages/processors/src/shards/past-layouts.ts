@@ -2,7 +2,8 @@
  * What is known of a lane that was divided into shards otherwise: an event is finished if the shard that it belonged to
  * then says so. Asked as long as some shard of the present hasn't passed all that those of the past had taken.
  */
-import { type RecordShare, type ShareBy, shareOf } from "@esc/queues";
+import { type ShareBy, shareOf } from "@esc/queues";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { RecordView } from "@esc/storage";
 
 /** How a lane's events go to its processor's threads. */

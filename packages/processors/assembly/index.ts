@@ -1,0 +1,3 @@
+export { clearRoutes, insertRoute } from "./topic-routes";
+export { eachBytes, fillBatch } from "./batch";
+export { applyBuiltIns, observe } from "./built-ins";
