@@ -6,6 +6,7 @@ import { registerConfig } from "./commands/config-check.ts";
 import { registerDelayed } from "./commands/delayed.ts";
 import { registerDlq } from "./commands/dlq.ts";
 import { registerLog } from "./commands/log.ts";
+import { registerNuma } from "./commands/numa.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
 import { ExitCode, UsageError } from "./commands/usage-error.ts";
@@ -19,6 +20,7 @@ registerLog(cli);
 registerDlq(cli);
 registerDelayed(cli);
 registerConfig(cli);
+registerNuma(cli);
 cli.help();
 cli.version("0.1.0");
 

@@ -14,6 +14,11 @@ export interface Ports {
   readonly udp?: number;
 }
 
+/** Names of the threads: a single one needs no number. */
+export function ingestNames(workers: number): string[] {
+  return workers === 1 ? ["ingest"] : Array.from({ length: workers }, (_, worker) => `ingest.${worker}`);
+}
+
 export interface IngestThreadsOptions {
   readonly config: Config;
   readonly workers: number;
@@ -41,7 +46,7 @@ export class IngestThreads {
         udp: udp.enable ? await this.#reserve("udp", udp) : 0,
       };
       this.#threads = Array.from({ length: workers }, (_, worker) =>
-        thread(workers === 1 ? "ingest" : `ingest.${worker}`, { ...start, worker, workers, ...(shared && { shared }) }),
+        thread(ingestNames(workers)[worker] as string, { ...start, worker, workers, ...(shared && { shared }) }),
       );
       const [first] = await Promise.all(this.#threads.map(({ ready }) => ready));
       return first?.ports ?? {};

@@ -34,6 +34,8 @@ export interface LanesOptions {
   readonly raise: (alert: Alert) => void;
   /** Every message of a lane's thread that is no answer. */
   readonly onMessage: (message: WorkerMessage) => void;
+  /** Every thread that is started, before it is ready. */
+  readonly onThread: (thread: WorkerThread) => void;
 }
 
 /** One thread of a lane. */
@@ -154,7 +156,7 @@ export class Lanes {
     deathOf: string | undefined,
     onCrash: (error: Error) => void,
   ): Promise<WorkerThread> {
-    const { config, divided, onMessage, overrides, recoveries, start } = this.#options;
+    const { config, divided, onMessage, onThread, overrides, recoveries, start } = this.#options;
     const { shards, by, resumes, past } = divided[lane];
     const resume = resumes[shard] as ShardResume;
     const laneStart: LaneStart = {
@@ -165,7 +167,7 @@ export class Lanes {
       ...(deathOf === undefined ? resume : await this.#latest(resume)),
       deathOf: deathOf ?? "",
     };
-    return new WorkerThread({
+    const thread = new WorkerThread({
       entry: "lane",
       name: `lane.${name}`,
       start: laneStart,
@@ -176,6 +178,8 @@ export class Lanes {
       },
       onCrash: (_, error) => onCrash(error),
     });
+    onThread(thread);
+    return thread;
   }
 
   /** What a thread that takes over needs of the checkpoint: its windows. Everything else is in shared memory. */

@@ -16,13 +16,14 @@ import { Grace } from "./grace.ts";
 import { hostPort } from "./host-port.ts";
 import { announceHttp, withdrawHttp } from "./http-address.ts";
 import { HttpServer, type Readiness } from "./http-server.ts";
-import { IngestThreads } from "./ingest-threads.ts";
+import { IngestThreads, ingestNames } from "./ingest-threads.ts";
 import { ingestWorkers } from "./ingest-workers.ts";
 import { LaneRings } from "./lane-rings.ts";
 import { divideLanes, Lanes } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
 import { LOGGED, Pipeline } from "./pipeline.ts";
+import { ThreadPlacement } from "./placement.ts";
 import { canSharePorts } from "./port-reservation.ts";
 import { shardCount, shardNames } from "./shards.ts";
 import { latencyFamilies } from "./stage-latency.ts";
@@ -69,6 +70,7 @@ export class Server {
   #reentry: OnlineReentry | undefined;
   #ingest: IngestThreads | undefined;
   #upkeep: LogUpkeep | undefined;
+  #placement: ThreadPlacement | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -146,12 +148,16 @@ export class Server {
     this.#upkeep = upkeep;
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
+    if (config.numa.enable) {
+      this.#placement = new ThreadPlacement(config.numa, { ingest: ingestNames(workers), shards }, this.#logger);
+    }
     this.#log = this.#thread("log", "log", log);
     for (const lane of LANE_NAMES) LaneRings.reserve(pipeline, lane);
     const lanes = new Lanes({
       ...{ config, pipeline, start, overrides, recoveries, divided, logger: this.#logger },
       raise: (alert) => this.#alerts?.raise(alert),
       onMessage: (message) => this.#heard(message),
+      onThread: (thread) => this.#placement?.follow(thread),
     });
     this.#lanes = lanes;
     // Consumers gate before the first producer claims: the log's before the lanes', whose handlers publish and whose dead
@@ -168,6 +174,7 @@ export class Server {
     });
     this.#ingest = ingest;
     const ports = await ingest.start();
+    await this.#placement?.complete();
     if (http !== undefined) announceHttp(config.storage.path, hostPort(config.http.host, http));
     const { tcp, udp } = config.ingestion;
     return {
@@ -209,7 +216,8 @@ export class Server {
   stats(): Stats | undefined {
     const [pipeline, slots, lanes, upkeep] = [this.#pipeline, this.#slots, this.#lanes, this.#upkeep];
     if (pipeline === undefined || slots === undefined || lanes === undefined || upkeep === undefined) return undefined;
-    return readStats(pipeline, slots, lanes, this.#alerts?.counts() ?? {}, upkeep.stats);
+    const counts = readStats(pipeline, slots, lanes, this.#alerts?.counts() ?? {}, upkeep.stats);
+    return this.#placement === undefined ? counts : { ...counts, placement: this.#placement.stats };
   }
 
   /**
@@ -251,6 +259,7 @@ export class Server {
     withdrawHttp(this.#config.storage.path);
     this.#book?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
+    await this.#placement?.release();
     this.#phase = "stopped";
     return lost;
   }
@@ -345,7 +354,7 @@ export class Server {
 
   #thread(entry: string, name: string, start: WorkerStart): WorkerThread {
     this.#goOnUnlessAbandoned();
-    return new WorkerThread({
+    const thread = new WorkerThread({
       entry,
       name,
       start,
@@ -355,6 +364,8 @@ export class Server {
         this.#options.onCrash(error);
       },
     });
+    this.#placement?.follow(thread);
+    return thread;
   }
 
   #heard(message: WorkerMessage): void {
@@ -378,6 +389,7 @@ export class Server {
     await Promise.all([this.#log?.terminate(), this.#ingest?.terminate(), this.#lanes?.terminate()]);
     await this.#http?.close();
     this.#lock?.[Symbol.dispose]();
+    await this.#placement?.release();
   }
 }
 

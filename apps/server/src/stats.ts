@@ -6,6 +6,7 @@ import { type BuiltInTotal, builtInTotals } from "./built-in-stats.ts";
 import type { Lanes } from "./lanes.ts";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
+import type { PlacementStats } from "./placement.ts";
 import { shardNames } from "./shards.ts";
 import type { StageLatencyStats } from "./stage-latency.ts";
 
@@ -124,6 +125,8 @@ export interface Stats {
   readonly lanes: Readonly<Record<LaneName, LaneStats>>;
   /** By lane, and the dead letters'. */
   readonly logs: Readonly<Record<string, LogStats>>;
+  /** Where threads run, with `numa.enable`. */
+  readonly placement?: PlacementStats;
 }
 
 const REFUSALS = (Object.keys(RefusalCode) as RefusalName[]).filter((name) => name !== "laneFull");

@@ -8,7 +8,7 @@ import { regionAddress } from "@esc/arena/kernel";
 import { type Parker, parkerAt } from "./parker.ts";
 import { kernelOf, Ring, RingKind, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
-import { checkRange, noNumber } from "./slot-cells.ts";
+import { checkRange, copyIn, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";
 import type { Waitable } from "./wait-strategy.ts";
 
@@ -91,14 +91,15 @@ export class MpscSlotsProducer implements Waitable, Disposable {
    */
   pushMany(values: Float64Array, from = 0, to = values.length): number {
     checkRange(from, to, values.length);
-    for (let i = from; i < to; i++) if (Number.isNaN(values[i])) throw noNumber();
     if (from === to) return 0;
     const count = this.#kernel.claimCells(this.#address, this.#producer, to - from);
     if (count === 0) return 0;
     const cells = this.#cells;
-    const mask = cells.length - 1;
-    let at = (this.#kernel.claimStart(this.#address, this.#producer) / CELL_BYTES) & mask;
-    for (let i = from; i < from + count; i++) cells[at++ & mask] = values[i] as number;
+    const at = (this.#kernel.claimStart(this.#address, this.#producer) / CELL_BYTES) & (cells.length - 1);
+    if (!copyIn(cells, at, values, from, count)) {
+      this.#kernel.voidCells(this.#address, this.#producer);
+      throw noNumber();
+    }
     this.#kernel.commitClaim(this.#address, this.#producer);
     return count;
   }

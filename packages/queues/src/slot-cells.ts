@@ -34,6 +34,39 @@ export function checkRange(from: number, to: number, length: number): void {
   throw new EscError("ESC_SLOTS_RANGE", `From ${from} to ${to} is not within the array's ${length} numbers.`);
 }
 
+/**
+ * Copies numbers into the ring of cells, from cell `at` on and over its end. By fours: the compiler unrolls no loop.
+ * @returns false when one of them is NaN; what was copied is then of no use.
+ */
+export function copyIn(cells: Float64Array, at: number, values: Float64Array, from: number, count: number): boolean {
+  const first = Math.min(count, cells.length - at);
+  return (
+    copyPiece(cells, at, values, from, first) &&
+    (first === count || copyPiece(cells, 0, values, from + first, count - first))
+  );
+}
+
+function copyPiece(cells: Float64Array, at: number, values: Float64Array, from: number, count: number): boolean {
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const a = values[from + i] as number;
+    const b = values[from + i + 1] as number;
+    const c = values[from + i + 2] as number;
+    const d = values[from + i + 3] as number;
+    if (Number.isNaN(a) || Number.isNaN(b) || Number.isNaN(c) || Number.isNaN(d)) return false;
+    cells[at + i] = a;
+    cells[at + i + 1] = b;
+    cells[at + i + 2] = c;
+    cells[at + i + 3] = d;
+  }
+  for (; i < count; i++) {
+    const value = values[from + i] as number;
+    if (Number.isNaN(value)) return false;
+    cells[at + i] = value;
+  }
+  return true;
+}
+
 /** NaN is what an empty pop returns, so nobody may put it in. */
 export function noNumber(): EscError {
   return new EscError("ESC_SLOTS_NUMBER", "NaN can't be put in: it is what pop() returns when there is nothing.");

@@ -8,7 +8,7 @@ import { regionAddress } from "@esc/arena/kernel";
 import { EscError } from "@esc/events";
 import { type Parker, parkerAt } from "./parker.ts";
 import { type RingKernel, ringKernel } from "./ring-kernel.ts";
-import { cellRegions, checkCapacity, checkRange, noNumber } from "./slot-cells.ts";
+import { cellRegions, checkCapacity, checkRange, copyIn, noNumber } from "./slot-cells.ts";
 import type { Waitable } from "./wait-strategy.ts";
 
 /** `SPSC_SLOTS_BYTES` of `assembly/spsc-slots.ts`. */
@@ -143,13 +143,7 @@ export class SpscSlotsProducer implements Waitable, Disposable {
     const count = this.#kernel.slotsFree(this.#address, to - from);
     if (count === 0) return 0;
     const { cells, words } = this.#side;
-    const mask = this.#mask;
-    let at = words[OWN_TAIL] as number;
-    for (let i = from; i < from + count; i++) {
-      const value = values[i] as number;
-      if (Number.isNaN(value)) throw noNumber();
-      cells[at++ & mask] = value;
-    }
+    if (!copyIn(cells, (words[OWN_TAIL] as number) & this.#mask, values, from, count)) throw noNumber();
     this.#kernel.slotsPublish(this.#address, count);
     return count;
   }

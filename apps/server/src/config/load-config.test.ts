@@ -125,10 +125,10 @@ describe("a file", () => {
     expect(config.ingestion.udp.host).toBe("0.0.0.0");
   });
 
-  test("is warned about where this version takes a value and does nothing with it", () => {
+  test("is warned about where a value is taken and nothing is done with it", () => {
     const { warnings } = load("router: { shards: 4 }\nnuma: { enable: true }\n");
 
-    expect(warnings).toEqual([expect.stringContaining("this version places no threads")]);
+    expect(warnings).toEqual([expect.stringContaining("every node is -1, so no thread is placed")]);
   });
 
   test("that lets shards go round is warned that the transactional lane doesn't", () => {
@@ -167,6 +167,8 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     ["storage: { retention: { batch: { force: 1 } } }", "expected true or false, found 1"],
     ["storage: { retention: { check_interval_ms: 1 } }", "expected a whole number from 100 to 3600000, found 1"],
     ["storage: { max_groups: 0 }", "expected a whole number from 1 to 1024, found 0"],
+    ["numa: { dispatcher_node: near }", 'expected a whole number from -1 to 1023, or auto, found "near"'],
+    ["numa: { realtime_proc_node: -2 }", "expected a whole number from -1 to 1023, or auto, found -2"],
     ["storage: { path: '' }", "expected a string that isn't empty"],
     ["storage: data", 'expected keys and values (a map), found "data"'],
     ["storage:", "expected keys and values (a map), found nothing"],
@@ -488,7 +490,7 @@ describe("any sound configuration", () => {
   const port = fc.integer({ min: 0, max: 65_535 });
   const tcpPort = fc.oneof(fc.constant(0), fc.integer({ min: 9_000, max: 65_535 }));
   const httpPort = fc.integer({ min: 0, max: 8_999 });
-  const node = fc.integer({ min: -1, max: 1_023 });
+  const node = fc.oneof(fc.integer({ min: -1, max: 1_023 }), fc.constant("auto"));
   const sync = fc.constantFrom("group", "interval", "never");
   const sound = fc.record(
     {

@@ -186,6 +186,11 @@ function warningsOf({ router, numa }: Config): string[] {
       "router.strategy is round_robin: events of the realtime and the batch lane are in no order; the transactional lane keeps that of each topic, and goes by hash",
     );
   }
-  if (numa.enable) warnings.push("numa.enable is true, but this version places no threads");
+  const { dispatcher_node: dispatcher, realtime_proc_node: realtime, transactional_proc_node: transactional } = numa;
+  if (numa.enable && [dispatcher, realtime, transactional].every((node) => node === -1)) {
+    warnings.push(
+      "numa.enable is true, but every node is -1, so no thread is placed: set one to its number, or to auto",
+    );
+  }
   return warnings;
 }

@@ -47,7 +47,15 @@ const flag = z.boolean({ error: "true or false" });
 const text = z.string({ error: "a string" }).min(1, { error: "a string that isn't empty" });
 const host = text;
 const port = whole(0, 65_535);
-const node = whole(-1, 1_023);
+const NODE = "a whole number from -1 to 1023, or auto";
+/** A NUMA node: -1 is none, `auto` leaves it to the plan. */
+const node = z.union(
+  [
+    z.literal("auto"),
+    z.number().refine((value) => Number.isInteger(value) && value >= -1 && value <= 1_023, { error: NODE }),
+  ],
+  { error: NODE },
+);
 
 function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
   return z.enum(values, { error: `one of ${values.join(", ")}` });

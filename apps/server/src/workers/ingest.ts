@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { DATAGRAM_PRODUCER, WAITING_PRODUCER } from "@esc/dispatcher";
 import { Source } from "@esc/events";
 import { AnswerLoop, FrameScanner, InputArea, LaneGate, TcpSource, UdpSource } from "@esc/ingest";
+import { currentTid } from "@esc/numa";
 import { bindFailed } from "../ingest-threads.ts";
 import { partialFrameShare } from "../ingest-workers.ts";
 import { Pipeline, perLane } from "../pipeline.ts";
@@ -85,7 +86,7 @@ await startWorker(port, async () => {
       port.close();
     }
   });
-  send({ type: "ready", ports });
+  send({ type: "ready", ports, tid: currentTid() });
 });
 
 function send(message: WorkerMessage): void {

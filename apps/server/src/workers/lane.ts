@@ -1,6 +1,7 @@
 /** A lane's worker: runs the handlers of one lane on a thread of its own. */
 import { parentPort, workerData } from "node:worker_threads";
 import { EscError } from "@esc/events";
+import { currentTid } from "@esc/numa";
 import {
   AlertBudget,
   type AlertLevel,
@@ -121,7 +122,10 @@ await startWorker(port, async () => {
   });
   // A sleep in Atomics.waitAsync doesn't keep an event loop alive; an open port does.
   port.ref();
-  send({ type: "ready", slots: [rings.consumer.slot], builtIns: handlers.builtIns.map(shapeOf) });
+  send({
+    ...{ type: "ready", slots: [rings.consumer.slot], tid: currentTid() },
+    builtIns: handlers.builtIns.map(shapeOf),
+  });
   const mode = () => {
     const { value } = pipeline.modes.lanes;
     if (value === "stop" && !stopping.signal.aborted) stopping.abort();

@@ -1,6 +1,7 @@
 /** The log worker: rings in, files out. Blocks in writes and syncs; nothing else runs on this thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { LANE_NAMES } from "@esc/events";
+import { currentTid } from "@esc/numa";
 import { LogWriter, logDirectory, SegmentedLog } from "@esc/storage";
 import { configName, LOGGED, Pipeline } from "../pipeline.ts";
 import type { LogStart, WorkerMessage } from "./messages.ts";
@@ -43,7 +44,7 @@ await startWorker(port, () => {
         message: state.kind === "writing" ? "" : state.error.message,
       }),
   });
-  send({ type: "ready", slots: LOGGED.map((name) => writer.slots[order.indexOf(name)] as number) });
+  send({ type: "ready", slots: LOGGED.map((name) => writer.slots[order.indexOf(name)] as number), tid: currentTid() });
   const { log: mode } = pipeline.modes;
   writer.run(
     () => mode.value !== "run",

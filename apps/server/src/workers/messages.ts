@@ -68,6 +68,8 @@ export type WorkerMessage =
       readonly ports?: { readonly tcp?: number; readonly udp?: number };
       readonly slots?: readonly number[];
       readonly builtIns?: readonly BuiltInShape[];
+      /** The kernel's id of the thread, where there is one. */
+      readonly tid?: number | undefined;
     }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "line"; readonly level: LogLevel; readonly message: string }
