@@ -16,6 +16,7 @@
 // | 200 | u32 ×2 | address and bytes of a tap's copy |
 // | 208 | u64 | next sequence (low 32 bits count) that a tap expects, bit 63 set when it was overrun just now |
 // | 216 | i32 | fence |
+// | 220 | i32, u32 ×2 | looks in a row that found little, below 0: until that is counted again; the least bytes that one of them found; how often the rest before a look was doubled |
 // | 256 | i32 | parker: the consumer sleeps at it |
 //
 // A run is records that lie one behind the other:
@@ -44,12 +45,15 @@ const CONSUMED: usize = 16;
 const HIGH_WATER: usize = 24;
 const OVERRUN_BYTES: usize = 32;
 const OVERRUN_RECORDS: usize = 40;
-const RUN: usize = 128;
+export const RUN: usize = 128;
 const SEEN: usize = 192;
 const COPY: usize = 200;
 const COPY_BYTES: usize = 204;
 const EXPECTED: usize = 208;
 const FENCE: usize = 216;
+export const HURRIES: usize = 220;
+const LITTLE_FOUND: usize = 224;
+const DOUBLED: usize = 228;
 const PARKER: usize = 256;
 
 export const RUN_ADDRESS: usize = 0;
@@ -222,6 +226,44 @@ export function ready(ring: usize, consumer: u32): bool {
 }
 
 /**
+ * A consumer that follows its producers closely takes lines away from them that they are about to write. After some looks in a
+ * row that found little, and none that found nothing, the next ones come a little later. Where that finds no more than
+ * before, they come later still; and if that is in vain, too, as on one thread, it is left for a while.
+ */
+const MOST_HURRIES: i32 = 8;
+const LITTLE: u64 = 16384;
+const IN_VAIN: i32 = -8000;
+/** For a consumer that is not to rest: models, in which how often a look found little would be so many more states. */
+export const NEVER_REST: i32 = i32.MIN_VALUE;
+/** Some 0.8 µs, doubled up to three times. */
+const REST: u32 = 800;
+const MOST_DOUBLED: u32 = 3;
+
+function rest(slot: usize): void {
+  // Loads of the consumer's own line, atomic so that they stay.
+  const loads = REST << load<u32>(slot + DOUBLED);
+  for (let i: u32 = 0; i < loads; i++) atomic.load<u32>(slot + HURRIES);
+}
+
+/** How many looks in a row found little; below 0, how many are left until that is counted again. */
+// @ts-ignore: decorator
+@inline
+function hurriesAfter(slot: usize, hurries: i32, found: u64): i32 {
+  if (hurries < 0) return hurries == NEVER_REST ? NEVER_REST : hurries + 1;
+  if (found == 0) return 0;
+  if (found >= LITTLE) return min(hurries, MOST_HURRIES / 2);
+  const little = load<u32>(slot + LITTLE_FOUND);
+  if (hurries < MOST_HURRIES) {
+    if (hurries == 0 || <u32>found < little) store<u32>(slot + LITTLE_FOUND, <u32>found);
+    return hurries + 1;
+  }
+  if (found > <u64>little) return MOST_HURRIES;
+  const doubled = load<u32>(slot + DOUBLED);
+  store<u32>(slot + DOUBLED, doubled < MOST_DOUBLED ? doubled + 1 : 0);
+  return doubled < MOST_DOUBLED ? MOST_HURRIES : IN_VAIN;
+}
+
+/**
  * Bytes of whole records that lie one behind the other at the consumer's position, 0 when there are none. The run says
  * where; `take` gives them back. A tap's are a copy.
  */
@@ -230,7 +272,10 @@ export function poll(ring: usize, consumer: u32, framed: bool): u32 {
   let position = load<u64>(slot + POSITION);
   let seen = load<u64>(slot + SEEN);
   if (position == seen) {
+    const hurries = load<i32>(slot + HURRIES);
+    if (hurries == MOST_HURRIES) rest(slot);
     seen = published(ring);
+    store<i32>(slot + HURRIES, hurriesAfter(slot, hurries, seen - position));
     if (position == seen) return 0;
     store<u64>(slot + SEEN, seen);
     noteLag(slot, seen - position);

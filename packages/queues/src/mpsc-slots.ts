@@ -8,7 +8,7 @@ import { regionAddress } from "@esc/arena/kernel";
 import { type Parker, parkerAt } from "./parker.ts";
 import { kernelOf, Ring, RingKind, ringAddress } from "./ring.ts";
 import type { RingKernel } from "./ring-kernel.ts";
-import { checkRange, copyIn, noNumber } from "./slot-cells.ts";
+import { checkRange, copyIn, copyOut, noNumber } from "./slot-cells.ts";
 import type { SlotsOptions } from "./spsc-slots.ts";
 import type { Waitable } from "./wait-strategy.ts";
 
@@ -166,13 +166,8 @@ export class MpscSlotsConsumer implements Waitable, Disposable {
       const bytes = this.#kernel.poll(this.#address, this.slot, 0) >>> 0;
       if (bytes === 0) break;
       const found = Math.min(bytes / CELL_BYTES, most);
-      const cells = this.#cells;
       const start = ((this.#words[0] as number) - this.#first) / CELL_BYTES;
-      for (let i = start; i < start + found; i++) {
-        const value = cells[i] as number;
-        // A cell of a claim that was closed behind a thread that ended.
-        if (!Number.isNaN(value)) target[from + count++] = value;
-      }
+      count = copyOut(this.#cells, start, target, from, found);
       this.#kernel.take(this.#address, this.slot, found * CELL_BYTES, count);
     }
     return count;

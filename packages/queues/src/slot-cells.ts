@@ -67,6 +67,32 @@ function copyPiece(cells: Float64Array, at: number, values: Float64Array, from: 
   return true;
 }
 
+/**
+ * Copies numbers out of cells that lie in one piece, but for NaN: a cell of a claim that was closed behind a thread that ended.
+ * @returns how many were copied.
+ */
+export function copyOut(cells: Float64Array, at: number, target: Float64Array, from: number, count: number): number {
+  let to = from;
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const a = cells[at + i] as number;
+    const b = cells[at + i + 1] as number;
+    const c = cells[at + i + 2] as number;
+    const d = cells[at + i + 3] as number;
+    if (Number.isNaN(a) || Number.isNaN(b) || Number.isNaN(c) || Number.isNaN(d)) break;
+    target[to] = a;
+    target[to + 1] = b;
+    target[to + 2] = c;
+    target[to + 3] = d;
+    to += 4;
+  }
+  for (; i < count; i++) {
+    const value = cells[at + i] as number;
+    if (!Number.isNaN(value)) target[to++] = value;
+  }
+  return to - from;
+}
+
 /** NaN is what an empty pop returns, so nobody may put it in. */
 export function noNumber(): EscError {
   return new EscError("ESC_SLOTS_NUMBER", "NaN can't be put in: it is what pop() returns when there is nothing.");

@@ -12,7 +12,8 @@
 
 import { padded } from "@esc/events/assembly/record";
 import {
-  CLAIM, KIND_SPSC, ORPHAN_OPEN, ORPHAN_UNKNOWN, PRODUCERS, PRODUCER_BYTES, RING_CONTROL_BYTES, RUN_ADDRESS, addConsumer, addProducer,
+  CLAIM, HURRIES, KIND_SPSC, NEVER_REST, ORPHAN_OPEN, ORPHAN_UNKNOWN, PRODUCERS, PRODUCER_BYTES, RING_CONTROL_BYTES, RUN, RUN_ADDRESS,
+  addConsumer, addProducer,
   addTap, claimPosition, claimSequence, claimWord, consumerPosition, consumerRun, freeBytes, kind, orphan, overrunRecords, poll, pollTap, published,
   publishedSequence, ringInit, setCopy, take, takeTap,
 } from "../ring";
@@ -29,7 +30,10 @@ const NOTHING: u32 = 0x80000000;
 export function setup(base: usize, kind: u32, capacity: u32, producers: u32, readers: u32, tap: bool): void {
   ringInit(base, kind, capacity, base + DATA, 1);
   for (let i: u32 = 0; i < producers; i++) addProducer(base, 100 + <i32>i, 16);
-  for (let j: u32 = 0; j < readers; j++) addConsumer(base, 0);
+  for (let j: u32 = 0; j < readers; j++) {
+    addConsumer(base, 0);
+    store<i32>(consumerRun(base, j) - RUN + HURRIES, NEVER_REST);
+  }
   if (tap) setCopy(base, <u32>addTap(base, 0), base + COPY, capacity / 2);
 }
 
