@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Parker } from "./parker.ts";
 import { RecordRing } from "./record-ring.ts";
 import { RecordShare, type ShareBy, shareOf } from "./record-share.ts";
+import { runAddress } from "./ring-consumer.ts";
 
 function ringOf(topics: readonly string[]) {
   const arena = Arena.create({ bytes: 8 << 20 });
@@ -26,7 +27,8 @@ test("every record of a run is in exactly one share, that of its topic's hash or
       (topics, shares, by) => {
         const { arena, consumer, view } = ringOf(topics);
         consumer.next(1 << 20);
-        const { runAddress: from, runBytes } = consumer;
+        const from = runAddress(consumer);
+        const { runBytes } = consumer;
         const found: number[] = [];
         for (let share = 0; share < shares; share++) {
           const own = new RecordShare(arena, `share ${share}`, { by, shares, share });
@@ -52,10 +54,10 @@ test("every record of a run is in exactly one share, that of its topic's hash or
 test("a share of nothing stops at the run's end and has found none", () => {
   const { arena, consumer, view } = ringOf(["one"]);
   consumer.next(1 << 20);
-  const owner = shareOf("hash", 2, view.getUint32(consumer.runAddress + 24, true), 1);
+  const owner = shareOf("hash", 2, view.getUint32(runAddress(consumer) + 24, true), 1);
   const own = new RecordShare(arena, "share", { by: "hash", shares: 2, share: 1 - owner });
-  const end = consumer.runAddress + consumer.runBytes;
-  expect([own.find(consumer.runAddress, end), own.count, own.end]).toEqual([end, 0, end]);
+  const end = runAddress(consumer) + consumer.runBytes;
+  expect([own.find(runAddress(consumer), end), own.count, own.end]).toEqual([end, 0, end]);
 });
 
 test("a ring that is made for them has places for 70 consumers that gate, 200 producers and 70 parkers, and no more", () => {
