@@ -21,7 +21,6 @@ import { Parker, RecordRing, type RingPlaces } from "@esc/queues";
 import { RecordShare } from "@esc/queues/kernel";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
-import { perLane } from "./per-lane.ts";
 import { shardNames } from "./shards.ts";
 import { StageLatency } from "./stage-latency.ts";
 import { ThreadMode } from "./thread-mode.ts";

@@ -102,7 +102,8 @@ export class StageLatency {
     const queued = this.#recorder("queued", lane, now);
     const handled = this.#recorder("handled", lane, now);
     const shared = this.#shared;
-    if (shared !== undefined) return sharedStages(shared.queued[lane], shared.handled[lane], shard, queued, handled, now);
+    if (shared !== undefined)
+      return sharedStages(shared.queued[lane], shared.handled[lane], shard, queued, handled, now);
     return {
       taken: (position) => queued.reach(position),
       handled: (position) => handled.reach(position),

@@ -84,7 +84,8 @@ export class BatchTaker {
 
   #takeNext(at: number, end: number, shift: number): Promise<void> | undefined {
     // Of a shard: between the last record taken and this one there may be another's. Without room nothing is taken.
-    if (this.#options.share !== undefined && !this.#parts.progress.skipTo(this.#view.moveTo(at).sequence)) return undefined;
+    if (this.#options.share !== undefined && !this.#parts.progress.skipTo(this.#view.moveTo(at).sequence))
+      return undefined;
     if (this.#goesAlone()) return this.#intake.each(at, this.#routes.bytesAt(at), shift);
     const batch = this.#batch;
     const { room } = this.#parts.progress;

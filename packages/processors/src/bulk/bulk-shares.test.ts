@@ -13,7 +13,10 @@ const put = fc.record({
     fc.constantFrom("single", "nobody.cares", `long.${"x".repeat(60)}`),
     fc.integer({ min: 0, max: 30 }).map((n) => `topic.${n}`),
   ),
-  payload: fc.oneof({ weight: 20, arbitrary: fc.string({ maxLength: 60 }) }, { weight: 1, arbitrary: fc.constant("bad") }),
+  payload: fc.oneof(
+    { weight: 20, arbitrary: fc.string({ maxLength: 60 }) },
+    { weight: 1, arbitrary: fc.constant("bad") },
+  ),
   metadata: fc.option(fc.constant({ key: "value" }), { nil: undefined, freq: 9 }),
   tombstone: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });

@@ -20,7 +20,18 @@ export const MAX_BATCH_HANDLERS = 64;
 const HEADER = 320;
 const ROW_BYTES = 38;
 const BYTES = HEADER + ROW_BYTES * MAX_BATCH_EVENTS;
-const WORD = { routes: 0, capacity: 1, eachFlags: 2, rows: 4, records: 5, events: 6, next: 7, handler: 8, share: 9, limits: 16 };
+const WORD = {
+  routes: 0,
+  capacity: 1,
+  eachFlags: 2,
+  rows: 4,
+  records: 5,
+  events: 6,
+  next: 7,
+  handler: 8,
+  share: 9,
+  limits: 16,
+};
 /** Flags of records that go one by one: `assembly/record.ts` of @esc/events. */
 const ID = 0x08;
 const METADATA = 0x10;

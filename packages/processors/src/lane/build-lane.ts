@@ -74,6 +74,8 @@ export function buildLane(options: LaneProcessorOptions): LaneParts {
   const inBulk = batchHandlers.length + defined.length > 0;
   const routes = inBulk ? new TopicRoutes(arena, name, handlers, options.arenaBytes) : undefined;
   const builtIns =
-    routes && defined.length > 0 ? new BuiltIns({ arena, name, share, builtIns: defined, routes, alert, clock }) : undefined;
+    routes && defined.length > 0
+      ? new BuiltIns({ arena, name, share, builtIns: defined, routes, alert, clock })
+      : undefined;
   return { progress, runner, schedule, windows, duplicates, sla, taker, saver, routes, builtIns };
 }
