@@ -1,0 +1,3 @@
+import { library } from "@esc/tooling/tsup";
+
+export default library();

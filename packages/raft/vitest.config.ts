@@ -1,0 +1,3 @@
+import { suite } from "@esc/tooling/vitest";
+
+export default suite();
