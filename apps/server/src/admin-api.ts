@@ -9,9 +9,11 @@ export interface AdminParts {
   readonly book: DeadLetterBook;
   readonly reentry: Reentry;
   readonly delayed: {
-    /** Undefined for a lane whose thread gives no answer. */
-    readonly list: (lane: LaneName, limit: number) => Promise<readonly DelayedEvent[] | undefined>;
-    readonly cancel: (lane: LaneName, id: string) => Promise<number | undefined>;
+    /** Names of a lane's shards: the lane's own where there is one. */
+    readonly shards: (lane: LaneName) => readonly string[];
+    /** Undefined for a shard whose thread gives no answer. */
+    readonly list: (shard: string, limit: number) => Promise<readonly DelayedEvent[] | undefined>;
+    readonly cancel: (shard: string, id: string) => Promise<number | undefined>;
   };
 }
 
@@ -78,10 +80,11 @@ async function listDelayed({ delayed }: AdminParts, query: URLSearchParams): Pro
   const limit = wholeNumber(query.get("limit") ?? "100", 1, MOST_LETTERS);
   if (limit === undefined)
     throw new EscError("ESC_DELAYED_QUERY", `limit takes a whole number from 1 to ${MOST_LETTERS}.`);
+  const shards = LANE_NAMES.flatMap((lane) => delayed.shards(lane).map((shard) => ({ lane, shard })));
   const lists = await Promise.all(
-    LANE_NAMES.map(async (lane) => (await delayed.list(lane, limit))?.map((event) => ({ lane, ...event }))),
+    shards.map(async ({ lane, shard }) => (await delayed.list(shard, limit))?.map((event) => ({ lane, ...event }))),
   );
-  const unanswered = LANE_NAMES.filter((_, index) => lists[index] === undefined);
+  const unanswered = shards.filter((_, index) => lists[index] === undefined).map(({ shard }) => shard);
   const events = lists.flatMap((list) => list ?? []).sort((a, b) => a.deliverAt - b.deliverAt);
   return { events: events.slice(0, limit), unanswered };
 }
@@ -90,8 +93,9 @@ async function cancelDelayed({ delayed }: AdminParts, id: string): Promise<unkno
   if (!/^[0-9a-f]{32}$/i.test(id)) {
     throw new EscError("ESC_DELAYED_QUERY", `An event's id is 32 digits of hex, not "${id.slice(0, 64)}".`);
   }
-  const counts = await Promise.all(LANE_NAMES.map((lane) => delayed.cancel(lane, id.toLowerCase())));
-  const unanswered = LANE_NAMES.filter((_, index) => counts[index] === undefined);
+  const shards = LANE_NAMES.flatMap((lane) => delayed.shards(lane));
+  const counts = await Promise.all(shards.map((shard) => delayed.cancel(shard, id.toLowerCase())));
+  const unanswered = shards.filter((_, index) => counts[index] === undefined);
   return { cancelled: counts.reduce<number>((sum, count) => sum + (count ?? 0), 0), unanswered };
 }
 

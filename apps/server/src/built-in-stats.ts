@@ -1,9 +1,10 @@
-/** Built-ins in stats and metrics: each lane's thread keeps its own, here they are added up. */
+/** Built-ins in stats and metrics: each lane's thread, or shard's, keeps its own, here they are added up. */
 import { LANE_NAMES } from "@esc/events";
 import type { MetricFamily, Sample } from "@esc/metrics";
-import type { BuiltInResult } from "@esc/processors";
+import type { BuiltInResult, BuiltInState } from "@esc/processors";
 import type { LaneBuiltIns } from "./lanes.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { shardNames } from "./shards.ts";
 
 /** What a built-in has come to in all lanes, since the start. */
 export type BuiltInTotal = Omit<BuiltInResult, "name">;
@@ -11,10 +12,12 @@ export type BuiltInTotal = Omit<BuiltInResult, "name">;
 export function builtInTotals(pipeline: Pipeline, lanes: LaneBuiltIns): Record<string, BuiltInTotal> {
   const totals: Record<string, BuiltInTotal> = {};
   for (const lane of LANE_NAMES) {
-    for (const [n, shape] of lanes[lane].entries()) {
-      const { name, ...result } = pipeline.builtIns[lane].result(n, shape);
-      const before = totals[name];
-      totals[name] = before === undefined ? result : added(before, result);
+    for (const shard of shardNames(lane, pipeline.shards)) {
+      for (const [n, shape] of lanes[lane].entries()) {
+        const { name, ...result } = (pipeline.builtIns[shard] as BuiltInState).result(n, shape);
+        const before = totals[name];
+        totals[name] = before === undefined ? result : added(before, result);
+      }
     }
   }
   return totals;

@@ -1,5 +1,5 @@
 /**
- * A lane's thread's places in rings. The lane's consumer is one for the whole life of the process: each thread takes it
+ * A lane's thread's places in rings. A shard's consumer is one for the whole life of the process: each thread takes it
  * over, so what it gates stays gated. Producers are each thread's own, and are cleared away behind one that died, be it a
  * lane's or a publisher's. This is the only place that does so.
  */
@@ -8,6 +8,7 @@ import { Outlet } from "@esc/processors";
 import type { RecordRing, RingConsumer } from "@esc/queues";
 import type { Config } from "./config/schema.ts";
 import { type Pipeline, perLane, producerBytes } from "./pipeline.ts";
+import { shardNames } from "./shards.ts";
 
 /** Looks at a claim of a dead thread that waits for its turn: other producers publish theirs in microseconds. */
 const RECLAIM_LOOKS = 100;
@@ -20,20 +21,22 @@ export class LaneRings {
   readonly producers: Readonly<Record<LaneName, Outlet>>;
 
   /** In the lane's thread. */
-  constructor(pipeline: Pipeline, lane: LaneName, config: Config) {
+  constructor(pipeline: Pipeline, lane: LaneName, shard: string, config: Config) {
     const producer = (name: string, ring: RecordRing, maxRecordBytes: number) =>
-      new Outlet(ring, ring.appender(`produce.${lane}.${name}`, { maxRecordBytes }));
-    this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.states[lane].consumer });
+      new Outlet(ring, ring.appender(`produce.${shard}.${name}`, { maxRecordBytes }));
+    this.consumer = pipeline.lane(lane).consumer({ adopt: pipeline.state(shard).consumer });
     this.deadLetters = producer("dead", pipeline.deadLetters, pipeline.deadLetters.maxRecordBytes);
     this.producers = perLane((to) => producer(to, pipeline.lane(to), producerBytes(config)));
   }
 
   /**
-   * Takes the lane's place as a consumer of its ring, once, before any lane's thread runs: handlers of another lane may
+   * Takes the places of a lane's shards as consumers of its ring, once, before any lane's thread runs: handlers of another lane may
    * publish into it before its own thread is there.
    */
   static reserve(pipeline: Pipeline, lane: LaneName): void {
-    pipeline.states[lane].consumer = pipeline.lane(lane).consumer().slot;
+    for (const shard of shardNames(lane, pipeline.shards)) {
+      pipeline.state(shard).consumer = pipeline.lane(lane).consumer().slot;
+    }
   }
 
   /**

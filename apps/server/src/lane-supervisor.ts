@@ -3,14 +3,14 @@
  * that died, with growing waits. What the dead one had in hand is blamed in shared memory, so that an event which kills
  * its thread again and again ends as a dead letter.
  */
-import type { LaneName } from "@esc/events";
 import { EscError } from "@esc/events";
 import { type LaneState, type RetryPolicy, retryDelayMs } from "@esc/processors";
 import type { WorkerThread } from "./worker-thread.ts";
 import type { BuiltInShape } from "./workers/messages.ts";
 
 export interface LaneSupervisorOptions {
-  readonly lane: LaneName;
+  /** The lane, or its shard. */
+  readonly lane: string;
   readonly state: LaneState;
   /** Starts a thread. @param deathOf what the one before died of; undefined for the first. */
   readonly start: (
@@ -35,7 +35,7 @@ const START_MS = 10_000;
 const CALM_MS = 60_000;
 
 export class LaneSupervisor {
-  readonly lane: LaneName;
+  readonly lane: string;
   readonly #options: LaneSupervisorOptions;
   readonly #done = Promise.withResolvers<void>();
   #thread: WorkerThread | undefined;

@@ -2,7 +2,6 @@
  * What is done to the logs beside writing them: retention, and a look at how they are and how far consumers have come,
  * for stats and metrics. On the main thread, now and then; the log's thread is not held up by it.
  */
-import { LANE_NAMES, type LaneName } from "@esc/events";
 import {
   applyRetention,
   ConsumerGroups,
@@ -54,6 +53,8 @@ export interface LogUpkeepOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly recoveries: Readonly<Record<string, Recovery>>;
+  /** Names of the cursor files of a log's processor: none where it has none. */
+  readonly cursorNames: (log: string) => readonly string[];
   /** Sequence of a log's next durable event. */
   readonly durableSequence: (log: string) => number;
 }
@@ -121,7 +122,8 @@ export class LogUpkeep {
     const limits = retention[configName(log)];
     const groups = await new ConsumerGroups({ dataDir: path, lane: log, maxGroups }).list();
     const cursors: CursorState[] = groups.map(({ cursor }) => cursor);
-    if (LANE_NAMES.includes(log as LaneName)) cursors.push(await new CursorFile(cursorFile(path, log)).read());
+    for (const name of this.#options.cursorNames(log))
+      cursors.push(await new CursorFile(cursorFile(path, name)).read());
     const nextSequence = durableSequence(log);
     const result = await applyRetention({
       dir: logDirectory(path, log),

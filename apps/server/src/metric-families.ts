@@ -3,7 +3,7 @@ import { LANE_NAMES } from "@esc/events";
 import type { MetricFamily, Sample } from "@esc/metrics";
 import { builtInFamilies } from "./built-in-stats.ts";
 import type { LogStats } from "./log-upkeep.ts";
-import type { IngestWorkerStats, LaneStats, Stats } from "./stats.ts";
+import type { IngestWorkerStats, LaneStats, ShardStats, Stats } from "./stats.ts";
 
 /** The counts as metrics, with what the process takes. */
 export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
@@ -148,6 +148,7 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
       "Bytes in the lane that the slowest consumer has not passed.",
       byLane((lane) => lane.depthBytes),
     ),
+    ...shardFamilies(stats.lanes, gauge),
     gauge(
       "esc_lane_capacity_bytes",
       "Bytes that the lane holds.",
@@ -162,6 +163,36 @@ export function metricFamilies(stats: Stats, ready: boolean): MetricFamily[] {
     ...logFamilies(stats.logs, counter, gauge),
     gauge("process_resident_memory_bytes", "Resident memory.", [{ value: memory }]),
     counter("process_cpu_seconds_total", "User and system time.", [{ value: (cpu.user + cpu.system) / 1e6 }]),
+  ];
+}
+
+/** What each thread of a lane's processor is at. */
+function shardFamilies(lanes: Stats["lanes"], gauge: MakeFamily): MetricFamily[] {
+  const byShard = (read: (shard: ShardStats) => number): Sample[] =>
+    LANE_NAMES.flatMap((lane) =>
+      lanes[lane].shards.map((shard) => ({ labels: { lane, shard: shard.name }, value: read(shard) })),
+    );
+  return [
+    gauge(
+      "esc_shard_depth_bytes",
+      "Bytes in the lane that the shard has not come to.",
+      byShard((shard) => shard.depthBytes),
+    ),
+    gauge(
+      "esc_shard_behind_records",
+      "Records of the lane that the shard has not come to.",
+      byShard((shard) => shard.behind),
+    ),
+    gauge(
+      "esc_shard_held",
+      "Events of the shard that wait for a promise, a retry or their key.",
+      byShard((shard) => shard.held),
+    ),
+    gauge(
+      "esc_shard_cursor",
+      "Sequence below which everything of the shard is finished.",
+      byShard((shard) => shard.cursor),
+    ),
   ];
 }
 

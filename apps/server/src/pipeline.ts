@@ -23,10 +23,12 @@ import {
   PROCESSOR_COUNTERS,
   type ProcessorCounter,
 } from "@esc/processors";
-import { Parker, RecordRing } from "@esc/queues";
+import { Parker, RecordRing, type RingPlaces } from "@esc/queues";
+import { RecordShare } from "@esc/queues/kernel";
 import { DEAD_LETTERS } from "@esc/storage";
 import { BYTES_PER_EVENT, type Config } from "./config/schema.ts";
 import { perLane } from "./per-lane.ts";
+import { shardNames } from "./shards.ts";
 import { StageLatency } from "./stage-latency.ts";
 import { ThreadMode } from "./thread-mode.ts";
 
@@ -41,14 +43,41 @@ export function configName(ring: string): keyof Config["storage"]["sync"] {
 }
 
 /** Threads that sleep at a parker. */
-export type ParkerName = `ingest.${number}` | "log" | `lane.${LaneName}`;
-const PARKER_NAMES: readonly ParkerName[] = ["log", ...LANE_NAMES.map((lane) => `lane.${lane}` as const)];
+export type ParkerName = `ingest.${number}` | "log" | `lane.${string}`;
+
+function parkerNames(workers: number, shards: number): ParkerName[] {
+  return ["log", ...ingestNames(workers), ...allShards(shards).map((shard) => `lane.${shard}` as const)];
+}
+
+function ingestNames(workers: number) {
+  return Array.from({ length: workers }, (_, worker) => `ingest.${worker}` as const);
+}
+
+/** The shards of all lanes. */
+function allShards(shards: number): string[] {
+  return LANE_NAMES.flatMap((lane) => shardNames(lane, shards));
+}
+
+/**
+ * Who uses a ring: each lane's shards publish into every ring and read their lane's own, each ingest thread claims in every
+ * lane and is woken by it for space and for durability, and publishers claim as well; beside them log and main.
+ */
+function placesFor(workers: number, shards: number, maxPublishers: number): RingPlaces {
+  return {
+    producers: Math.max(16, LANE_NAMES.length * shards + 8) + workers + maxPublishers,
+    consumers: Math.max(8, shards + 4),
+    // Publishers share one for each reason.
+    parkers: Math.max(8, shards + 4) + workers + 1,
+  };
+}
 
 /** What the main thread counts: dead letters that it put into a lane once more. */
 const ADMIN_COUNTERS = LANE_NAMES.map((lane) => `retried.${lane}`);
 
 /** Room for what threads cut for themselves beyond what is added up here: contexts, runs, cursors. */
 const SPARE_BYTES = 1_048_576;
+/** And for each shard: its counters and its parker, aligned. */
+const SHARD_BYTES = 4_096;
 
 export class Pipeline {
   readonly arena: Arena;
@@ -59,87 +88,88 @@ export class Pipeline {
   readonly connections: SharedConnections;
   readonly admin: CounterBlock<string>;
   readonly publishers: PublisherPlaces;
-  readonly states: Readonly<Record<LaneName, LaneState>>;
-  readonly processors: Readonly<Record<LaneName, CounterBlock<ProcessorCounter>>>;
+  /** Shards of each lane. */
+  readonly shards: number;
+  /** By shard. */
+  readonly states: Readonly<Record<string, LaneState>>;
+  readonly processors: Readonly<Record<string, CounterBlock<ProcessorCounter>>>;
+  readonly builtIns: Readonly<Record<string, BuiltInState>>;
   readonly latency: StageLatency;
-  readonly builtIns: Readonly<Record<LaneName, BuiltInState>>;
   readonly modes: { readonly log: ThreadMode; readonly lanes: ThreadMode };
-  readonly #parkers: Readonly<Record<ParkerName, Parker>>;
+  readonly #parkers: Readonly<Record<string, Parker>>;
 
   private constructor(arena: Arena) {
     this.arena = arena;
     this.rings = Object.fromEntries(LOGGED.map((name) => [name, RecordRing.attach(arena, name)]));
     this.topics = TopicTable.attach(arena, "topics");
-    const workers = new Int32Array(arena.memory.buffer, regionAddress(arena.region("ingest.workers")), 1)[0] as number;
-    const ingest = Array.from({ length: workers }, (_, worker) => `ingest.${worker}` as const);
-    this.ingest = ingest.map((name) => CounterBlock.attach(arena, `counters.${name}`, INGEST_COUNTERS));
+    const [workers = 0, shards = 0] = new Uint32Array(arena.memory.buffer, regionAddress(arena.region("threads")), 2);
+    this.ingest = ingestNames(workers).map((name) => CounterBlock.attach(arena, `counters.${name}`, INGEST_COUNTERS));
     this.connections = SharedConnections.attach(arena, "ingest.connections");
-    this.processors = perLane((lane) => CounterBlock.attach(arena, `counters.${lane}`, PROCESSOR_COUNTERS));
+    this.shards = shards;
+    const perShard = <T>(attach: (shard: string) => T) =>
+      Object.fromEntries(allShards(shards).map((shard) => [shard, attach(shard)]));
+    this.processors = perShard((shard) => CounterBlock.attach(arena, `counters.${shard}`, PROCESSOR_COUNTERS));
     this.admin = CounterBlock.attach(arena, "counters.admin", ADMIN_COUNTERS);
     this.publishers = PublisherPlaces.attach(arena);
-    this.states = perLane((lane) => LaneState.attach(arena, lane));
-    this.latency = StageLatency.attach(arena);
-    this.builtIns = perLane((lane) => BuiltInState.ensure(arena, lane));
+    this.states = perShard((shard) => LaneState.attach(arena, shard));
+    this.builtIns = perShard((shard) => BuiltInState.ensure(arena, shard));
+    this.latency = StageLatency.attach(arena, shards);
     this.modes = { log: ThreadMode.attach(arena, "mode.log"), lanes: ThreadMode.attach(arena, "mode.lanes") };
     this.#parkers = Object.fromEntries(
-      [...PARKER_NAMES, ...ingest].map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
-    ) as Record<ParkerName, Parker>;
+      parkerNames(workers, shards).map((name) => [name, Parker.attach(arena, `parker.${name}`)]),
+    );
   }
 
   /**
    * Makes all regions.
    * @param nextSequences by ring: where its log goes on.
-   * @param cursors by lane: where its processor goes on.
+   * @param cursors by shard: where its processor goes on.
    * @param workers ingest threads.
+   * @param shards of each lane.
    */
   static create(
     config: Config,
     overrides: readonly TopicOverride[],
     nextSequences: Readonly<Record<string, number>>,
-    cursors: Readonly<Record<LaneName, number>>,
+    cursors: Readonly<Record<string, number>>,
     workers = 1,
+    shards = 1,
   ): Pipeline {
     const laneBytes = config.router.buffer_size * BYTES_PER_EVENT;
     const deadBytes = config.dead_letters.buffer_size * BYTES_PER_EVENT;
-    // Each ingest thread and publisher claims in every lane. An ingest thread is woken by it for space and for durability;
-    // publishers share a parker for each of the two.
-    const { max_publishers: maxPublishers } = config.ingestion.in_process;
-    const places = { producers: 16 + workers + maxPublishers, parkers: 8 + workers + 1 };
     const topics = { overrides, maxTopics: config.router.max_topics };
     const { concurrency, delayed } = config.processing;
     const state: LaneStateOptions = { concurrency, delayedEvents: delayed.max_events };
+    const threads = LANE_NAMES.length * shards;
+    const places = placesFor(workers, shards, config.ingestion.in_process.max_publishers);
     const bytes =
       LANE_NAMES.length * RecordRing.bytesFor(laneBytes, places) +
-      RecordRing.bytesFor(deadBytes) +
-      // Each lane's processor has an appender for dead letters, with room for the longest record.
-      LANE_NAMES.length * (deadBytes / 2) +
-      LANE_NAMES.length * LaneState.bytesFor(state) +
-      LANE_NAMES.length * bulkBytes +
+      RecordRing.bytesFor(deadBytes, places) +
+      // Each processor has an appender for dead letters, with room for the longest record.
+      threads * (deadBytes / 2) +
+      threads * (LaneState.bytesFor(state) + bulkBytes + SHARD_BYTES + (shards > 1 ? RecordShare.bytes : 0)) +
       // Producers of single events in each lane: handlers of every lane, and the main thread.
-      (LANE_NAMES.length + 1) * LANE_NAMES.length * producerBytes(config) +
+      (threads + 1) * LANE_NAMES.length * producerBytes(config) +
       TopicTable.bytesFor(topics) +
-      StageLatency.bytesFor(workers) +
+      StageLatency.bytesFor(workers, shards) +
       workers * InputArea.bytesFor(config.ingestion.max_frame_bytes) +
       PublisherPlaces.bytesFor(publishers(config)) +
       SPARE_BYTES;
     const arena = Arena.create({ bytes });
     createCrcTable(arena);
+    new Uint32Array(arena.memory.buffer, regionAddress(arena.allocate("threads", 8)), 2).set([workers, shards]);
     for (const name of LOGGED) {
-      const ring = name === DEAD_LETTERS ? { capacityBytes: deadBytes } : { capacityBytes: laneBytes, places };
-      RecordRing.create(arena, name, { ...ring, firstSequence: nextSequences[name] ?? 1 });
+      const capacityBytes = name === DEAD_LETTERS ? deadBytes : laneBytes;
+      RecordRing.create(arena, name, { capacityBytes, firstSequence: nextSequences[name] ?? 1, places });
     }
     TopicTable.create(arena, "topics", topics);
-    new Int32Array(arena.memory.buffer, regionAddress(arena.allocate("ingest.workers", 4)), 1)[0] = workers;
     SharedConnections.create(arena, "ingest.connections");
-    for (let worker = 0; worker < workers; worker++) {
-      CounterBlock.create(arena, `counters.ingest.${worker}`, INGEST_COUNTERS);
-      Parker.create(arena, `parker.ingest.${worker}`);
-    }
-    for (const lane of LANE_NAMES) CounterBlock.create(arena, `counters.${lane}`, PROCESSOR_COUNTERS);
+    for (const name of ingestNames(workers)) CounterBlock.create(arena, `counters.${name}`, INGEST_COUNTERS);
+    for (const shard of allShards(shards)) CounterBlock.create(arena, `counters.${shard}`, PROCESSOR_COUNTERS);
     CounterBlock.create(arena, "counters.admin", ADMIN_COUNTERS);
-    for (const lane of LANE_NAMES) LaneState.create(arena, lane, cursors[lane], state);
-    StageLatency.create(arena, workers);
-    for (const name of PARKER_NAMES) Parker.create(arena, `parker.${name}`);
+    for (const shard of allShards(shards)) LaneState.create(arena, shard, cursors[shard] ?? 1, state);
+    StageLatency.create(arena, workers, shards);
+    for (const name of parkerNames(workers, shards)) Parker.create(arena, `parker.${name}`);
     ThreadMode.create(arena, "mode.log");
     ThreadMode.create(arena, "mode.lanes");
     PublisherPlaces.create(arena, publishers(config));
@@ -160,6 +190,16 @@ export class Pipeline {
   /** The ring of a lane. */
   lane(lane: LaneName): RecordRing {
     return this.rings[lane] as RecordRing;
+  }
+
+  /** The state of a shard. */
+  state(shard: string): LaneState {
+    return this.states[shard] as LaneState;
+  }
+
+  /** What a shard counts. */
+  counters(shard: string): CounterBlock<ProcessorCounter> {
+    return this.processors[shard] as CounterBlock<ProcessorCounter>;
   }
 
   get deadLetters(): RecordRing {

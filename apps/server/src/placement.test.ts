@@ -44,13 +44,27 @@ describe("the configuration's numa keys", () => {
   });
 
   test("make the order of several ingest workers that of their names", () => {
-    const requests = workerRequests({ ...NUMA, dispatcher_node: "auto" }, ["ingest.0", "ingest.1"]);
+    const requests = workerRequests(
+      { ...NUMA, dispatcher_node: "auto" },
+      { ingest: ["ingest.0", "ingest.1"], shards: 1 },
+    );
 
     expect(requests.slice(0, 3).map(({ name, near }) => [name, near])).toEqual([
       ["ingest.0", undefined],
       ["ingest.1", undefined],
       ["log", "ingest.0"],
     ]);
+  });
+
+  test("are for each of a lane's shards", () => {
+    const requests = workerRequests({ ...NUMA, realtime_proc_node: 2 }, { ingest: ["ingest"], shards: 2 });
+    const lanes = requests.filter(({ name }) => name.startsWith("lane.realtime"));
+
+    expect(lanes.map(({ name, node, near }) => [name, node, near])).toEqual([
+      ["lane.realtime.0", 2, "ingest"],
+      ["lane.realtime.1", 2, "ingest"],
+    ]);
+    expect(requests.map(({ name }) => name)).toContain("lane.batch.1");
   });
 });
 
@@ -161,7 +175,10 @@ describe("threads on a machine with two nodes", () => {
   });
 
   test("go where the plan says as they become ready, the main one last", async () => {
-    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, ["ingest"], silent, { topology, pin });
+    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, { ingest: ["ingest"], shards: 1 }, silent, {
+      topology,
+      pin,
+    });
     placement.follow(thread("log", 11));
     placement.follow(thread("ingest", 10));
     placement.follow(thread("lane.realtime", 12));
@@ -178,7 +195,10 @@ describe("threads on a machine with two nodes", () => {
   });
 
   test("that are left alone and start after the main thread's placing get all CPUs back, which they would inherit from it", async () => {
-    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, ["ingest"], silent, { topology, pin });
+    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, { ingest: ["ingest"], shards: 1 }, silent, {
+      topology,
+      pin,
+    });
     await placement.complete();
     pinned.length = 0;
     placement.follow(thread("lane.realtime", 13));
@@ -195,18 +215,31 @@ describe("threads on a machine with two nodes", () => {
       const lines: string[] = [];
       const logger = pino({ base: null }, { write: (line: string) => void lines.push(line) });
       const parts = { topology, pin, memoryPolicy: "default", numactl };
-      await new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, ["ingest"], logger, parts).complete();
+      await new ThreadPlacement(
+        { ...NUMA, dispatcher_node: 1 },
+        { ingest: ["ingest"], shards: 1 },
+        logger,
+        parts,
+      ).complete();
       const placed = { ...parts, memoryPolicy: "prefer:1" };
 
       expect(lines.filter((line) => line.includes("memory comes from"))).toEqual([expect.stringContaining(text)]);
       lines.length = 0;
-      await new ThreadPlacement({ ...NUMA, dispatcher_node: 1 }, ["ingest"], logger, placed).complete();
+      await new ThreadPlacement(
+        { ...NUMA, dispatcher_node: 1 },
+        { ingest: ["ingest"], shards: 1 },
+        logger,
+        placed,
+      ).complete();
       expect(lines.filter((line) => line.includes("memory comes from"))).toEqual([]);
     },
   );
 
   test("give the main thread its CPUs back at the end", async () => {
-    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 0 }, ["ingest"], silent, { topology, pin });
+    const placement = new ThreadPlacement({ ...NUMA, dispatcher_node: 0 }, { ingest: ["ingest"], shards: 1 }, silent, {
+      topology,
+      pin,
+    });
     await placement.complete();
     await placement.release();
 

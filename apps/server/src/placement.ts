@@ -19,6 +19,7 @@ import {
 } from "@esc/numa";
 import type { Logger } from "pino";
 import type { Config } from "./config/schema.ts";
+import { shardNames } from "./shards.ts";
 
 /** One thread's place, as planned and as found. */
 export interface WorkerPlacement {
@@ -49,6 +50,13 @@ export interface PlacedThread {
   readonly ready: Promise<{ readonly tid?: number | undefined }>;
 }
 
+/** What threads there are beside the log's and main. */
+export interface PlacedThreads {
+  readonly ingest: readonly string[];
+  /** Of each lane. */
+  readonly shards: number;
+}
+
 /** For tests: another machine, other tools. */
 export interface PlacementParts {
   readonly topology?: Topology;
@@ -63,14 +71,21 @@ const MAIN = "main";
  * The server's threads as a plan takes them, the most important one first. `dispatcher_node` is for ingest, which dispatches,
  * and for all that has no key of its own.
  */
-export function workerRequests(numa: Config["numa"], ingest: readonly string[] = ["ingest"]): WorkerRequest[] {
+export function workerRequests(
+  numa: Config["numa"],
+  { ingest, shards }: PlacedThreads = { ingest: ["ingest"], shards: 1 },
+): WorkerRequest[] {
   const { dispatcher_node: dispatcher, realtime_proc_node: realtime, transactional_proc_node: transactional } = numa;
   const nodes: Readonly<Record<string, number | "auto">> = { realtime, transactional };
   const near = ingest[0] as string;
   return [
     ...ingest.map((name) => ({ name, node: dispatcher, spins: true })),
     { name: "log", node: dispatcher, spins: true, near },
-    ...LANE_NAMES.map((lane) => ({ name: `lane.${lane}`, node: nodes[lane] ?? dispatcher, spins: true, near })),
+    ...LANE_NAMES.flatMap((lane) =>
+      shardNames(lane, shards).map((name) => ({
+        ...{ name: `lane.${name}`, node: nodes[lane] ?? dispatcher, spins: true, near },
+      })),
+    ),
     { name: MAIN, node: dispatcher, spins: false },
   ];
 }
@@ -87,11 +102,11 @@ export class ThreadPlacement {
   #complete = false;
   #released = false;
 
-  constructor(numa: Config["numa"], ingest: readonly string[], logger: Logger, parts: PlacementParts = {}) {
+  constructor(numa: Config["numa"], threads: PlacedThreads, logger: Logger, parts: PlacementParts = {}) {
     const { topology = readTopology(), pin = pinThread } = parts;
     this.#memoryFound = parts.memoryPolicy ?? currentMemoryPolicy() ?? "";
     this.#numactl = parts.numactl ?? "numactl";
-    this.plan = planPlacement(topology, workerRequests(numa, ingest));
+    this.plan = planPlacement(topology, workerRequests(numa, threads));
     this.#logger = logger;
     this.#allowed = topology.allowed;
     this.#pin = pin;

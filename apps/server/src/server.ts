@@ -3,10 +3,10 @@
  * threads in the order in which they need each other, and stops them in the order in which events flow.
  */
 import { availableParallelism } from "node:os";
-import { EscError, LANE_NAMES } from "@esc/events";
+import { EscError, LANE_NAMES, type LaneName } from "@esc/events";
 import type { PublisherHandle } from "@esc/ingest";
 import { type Alert, type AlertDispatcher, DeadLetterBook } from "@esc/processors";
-import { DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
+import { DEAD_LETTERS, DirectoryLock, logDirectory, type Recovery, recoverLog } from "@esc/storage";
 import type { Logger } from "pino";
 import type { AdminParts } from "./admin-api.ts";
 import { createAlerts } from "./alerts.ts";
@@ -20,13 +20,14 @@ import { HttpServer, type Readiness } from "./http-server.ts";
 import { IngestThreads, ingestNames } from "./ingest-threads.ts";
 import { ingestWorkers } from "./ingest-workers.ts";
 import { LaneRings } from "./lane-rings.ts";
-import { Lanes, readCheckpoints } from "./lanes.ts";
+import { divideLanes, Lanes } from "./lanes.ts";
 import { type LogStats, LogUpkeep } from "./log-upkeep.ts";
 import { OnlineReentry } from "./online-reentry.ts";
-import { LOGGED, Pipeline, perLane } from "./pipeline.ts";
+import { LOGGED, Pipeline } from "./pipeline.ts";
 import { ThreadPlacement } from "./placement.ts";
 import { canSharePorts } from "./port-reservation.ts";
 import { PublisherWatch } from "./publisher-watch.ts";
+import { shardCount, shardNames } from "./shards.ts";
 import { latencyFamilies } from "./stage-latency.ts";
 import { type ConsumerSlots, readStats, type Stats } from "./stats.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -121,14 +122,20 @@ export class Server {
     // HTTP first: probes get an answer, if only "not yet", while logs are recovered.
     const http = config.http.enable ? await this.#startHttp() : undefined;
     const recoveries = this.#recover();
-    const checkpoints = await readCheckpoints(config, recoveries, this.#logger);
+    const shards = shardCount(config, availableParallelism());
     const workers = await this.#workers();
+    const divided = await divideLanes(config, shards, recoveries, this.#logger);
     const pipeline = Pipeline.create(
       config,
       overrides,
       Object.fromEntries(LOGGED.map((name) => [name, (recoveries[name] as Recovery).nextSequence])),
-      perLane((lane) => checkpoints[lane].cursor),
+      Object.fromEntries(
+        LANE_NAMES.flatMap((lane) =>
+          shardNames(lane, shards).map((name, shard) => [name, divided[lane].resumes[shard]?.checkpoint.cursor ?? 1]),
+        ),
+      ),
       workers,
+      shards,
     );
     this.#pipeline = pipeline;
     // Before events go into the lanes: what a process that ended was about to retry is looked for in their logs.
@@ -139,16 +146,19 @@ export class Server {
       config,
       logger: this.#logger,
       recoveries,
+      cursorNames: (log) => (log === DEAD_LETTERS ? [] : divided[log as LaneName].resumes.map(({ file }) => file)),
       durableSequence: (log) => (pipeline.rings[log] as (typeof pipeline.rings)[string]).durableSequence,
     });
     this.#upkeep = upkeep;
     const start: WorkerStart = { handle: pipeline.arena.handle, config };
     const log: LogStart = { ...start, recoveries };
-    if (config.numa.enable) this.#placement = new ThreadPlacement(config.numa, ingestNames(workers), this.#logger);
+    if (config.numa.enable) {
+      this.#placement = new ThreadPlacement(config.numa, { ingest: ingestNames(workers), shards }, this.#logger);
+    }
     this.#log = this.#thread("log", "log", log);
     for (const lane of LANE_NAMES) LaneRings.reserve(pipeline, lane);
     const lanes = new Lanes({
-      ...{ config, pipeline, start, overrides, recoveries, checkpoints, logger: this.#logger },
+      ...{ config, pipeline, start, overrides, recoveries, divided, logger: this.#logger },
       raise: (alert) => this.#alerts?.raise(alert),
       onMessage: (message) => this.#heard(message),
       onThread: (thread) => this.#placement?.follow(thread),
@@ -266,7 +276,7 @@ export class Server {
     ingest.order({ type: "stop" });
     await grace.within(ingest.quiet, KEEP.quiet);
     const wakeLanes = () => {
-      for (const lane of LANE_NAMES) pipeline.parker(`lane.${lane}`).unpark();
+      for (const name of Object.keys(pipeline.states)) pipeline.parker(`lane.${name}`).unpark();
     };
     pipeline.modes.lanes.value = "drain";
     const lanes = this.#lanes as Lanes;
@@ -336,8 +346,9 @@ export class Server {
       book: this.#book,
       reentry: this.#reentry,
       delayed: {
-        list: async (lane, limit) => (await lanes.ask(lane, { type: "list-delayed", limit }))?.delayed,
-        cancel: async (lane, eventId) => (await lanes.ask(lane, { type: "cancel-delayed", eventId }))?.cancelled,
+        shards: (lane) => shardNames(lane, (this.#pipeline as Pipeline).shards),
+        list: async (shard, limit) => (await lanes.ask(shard, { type: "list-delayed", limit }))?.delayed,
+        cancel: async (shard, eventId) => (await lanes.ask(shard, { type: "cancel-delayed", eventId }))?.cancelled,
       },
     };
   }

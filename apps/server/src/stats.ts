@@ -7,12 +7,26 @@ import type { Lanes } from "./lanes.ts";
 import type { LogStats } from "./log-upkeep.ts";
 import { type Pipeline, perLane } from "./pipeline.ts";
 import type { PlacementStats } from "./placement.ts";
+import { shardNames } from "./shards.ts";
 import type { StageLatencyStats } from "./stage-latency.ts";
 
 /** Which consumer is which in each lane's ring. */
 export interface ConsumerSlots {
   readonly log: Readonly<Record<string, number>>;
-  readonly processor: Readonly<Record<LaneName, number>>;
+  /** By shard. */
+  readonly processor: Readonly<Record<string, number>>;
+}
+
+/** One thread of a lane's processor. */
+export interface ShardStats {
+  readonly name: string;
+  /** Bytes and records that it has not come to, other shards' among them. */
+  readonly depthBytes: number;
+  readonly behind: number;
+  readonly held: number;
+  readonly delayed: number;
+  /** Everything of it below is finished, or waits for its time. */
+  readonly cursor: number;
 }
 
 /** One lane now. Positions are bytes since the start. */
@@ -32,6 +46,8 @@ export interface LaneStats {
   readonly windowsOpen: number;
   /** Threads started for ones that died. */
   readonly restarts: number;
+  /** Each of its processor's threads; one unless `router.shards` says otherwise. */
+  readonly shards: readonly ShardStats[];
   /** Bytes that the slowest consumer has not passed yet. */
   readonly depthBytes: number;
   readonly capacityBytes: number;
@@ -125,21 +141,27 @@ export function readStats(
   sinks: Readonly<Record<string, SinkCounts>>,
   logs: Readonly<Record<string, LogStats>>,
 ): Stats {
-  const { admin, processors, publishers, states, topics } = pipeline;
+  const { admin, publishers, topics } = pipeline;
+  const names = perLane((lane) => shardNames(lane, pipeline.shards));
+  const ofLane = (lane: LaneName, read: (shard: string) => number) =>
+    names[lane].reduce((total, shard) => total + read(shard), 0);
+  const countedBy = (lane: LaneName, name: ProcessorCounter) =>
+    ofLane(lane, (shard) => pipeline.counters(shard).value(name));
+  const counted = (name: ProcessorCounter) => LANE_NAMES.reduce((total, lane) => total + countedBy(lane, name), 0);
   const ingest = { value: (name: string) => pipeline.ingest.reduce((total, block) => total + block.value(name), 0) };
-  const counted = (name: ProcessorCounter) =>
-    LANE_NAMES.reduce((total, lane) => total + processors[lane].value(name), 0);
   const sum = (read: (lane: LaneName) => number) => LANE_NAMES.reduce((total, lane) => total + read(lane), 0);
-  const processed = perLane((lane) => {
-    const counted = processors[lane].value("processed");
-    return counted + states[lane].uncounted;
-  });
-  const deadLettered = perLane((lane) => processors[lane].value("deadLettered"));
-  const duplicates = perLane((lane) => processors[lane].value("duplicates"));
-  const cancelled = perLane((lane) => processors[lane].value("cancelled"));
-  const overflow = perLane((lane) => processors[lane].value("dropped.overflow"));
+  const processed = perLane((lane) =>
+    ofLane(lane, (shard) => {
+      const counted = pipeline.counters(shard).value("processed");
+      return counted + pipeline.state(shard).uncounted;
+    }),
+  );
+  const deadLettered = perLane((lane) => countedBy(lane, "deadLettered"));
+  const duplicates = perLane((lane) => countedBy(lane, "duplicates"));
+  const cancelled = perLane((lane) => countedBy(lane, "cancelled"));
+  const overflow = perLane((lane) => countedBy(lane, "dropped.overflow"));
   const emitFull = counted("dropped.emit");
-  const replayed = sum((lane) => processors[lane].value("replayed"));
+  const replayed = sum((lane) => countedBy(lane, "replayed"));
   const stored = perLane((lane) => pipeline.lane(lane).consumerCount(slots.log[lane] as number));
   const laneFull = perLane((lane) => ingest.value(droppedCounter(lane)));
   const publisherEnded = perLane((lane) => publishers.value(endedCounter(lane)));
@@ -148,11 +170,16 @@ export function readStats(
   const retried = perLane((lane) => admin.value(`retried.${lane}`));
   const lanes = perLane((lane): LaneStats => {
     const ring = pipeline.lane(lane);
-    const processor = ring.consumerPosition(slots.processor[lane]);
     const log = ring.consumerPosition(slots.log[lane] as number);
     // Before the published sequence: what is taken is never ahead of it.
-    const { next } = states[lane];
+    const taken = names[lane].map((name) => {
+      const { cursor, delayedEvents: delayed, held, next } = pipeline.state(name);
+      return { name, cursor, delayed, held, next, position: ring.consumerPosition(slots.processor[name] as number) };
+    });
+    const processor = Math.min(...taken.map(({ position }) => position));
+    const next = Math.min(...taken.map((shard) => shard.next));
     const publishedPosition = ring.publishedPosition;
+    const publishedSequence = ring.publishedSequence;
     return {
       accepted: ingest.value(acceptedCounter(lane)) + published[lane] + emitted[lane] + retried[lane],
       processed: processed[lane],
@@ -161,11 +188,15 @@ export function readStats(
       duplicates: duplicates[lane],
       cancelled: cancelled[lane],
       stored: stored[lane],
-      behind: ring.publishedSequence - next,
-      held: states[lane].held,
-      delayed: states[lane].delayedEvents,
-      windowsOpen: states[lane].openWindows,
+      behind: publishedSequence - next,
+      held: ofLane(lane, (shard) => pipeline.state(shard).held),
+      delayed: ofLane(lane, (shard) => pipeline.state(shard).delayedEvents),
+      windowsOpen: ofLane(lane, (shard) => pipeline.state(shard).openWindows),
       restarts: restarts[lane],
+      shards: taken.map(({ name, cursor, delayed, held, next, position }) => ({
+        ...{ name, cursor, delayed, held, behind: publishedSequence - next },
+        depthBytes: Math.max(0, publishedPosition - position),
+      })),
       depthBytes: Math.max(0, publishedPosition - Math.min(processor, log)),
       capacityBytes: ring.capacityBytes,
       cursors: {

@@ -8,13 +8,16 @@
  * - the events of each key took effect in the order in which they were sent;
  * - every sample of the counts adds up.
  *
- *     npm run effect-rounds -- [--rounds 100] [--seed 1] [--seconds N]
+ * With `--shards N` each lane has N threads; `--shards 3,1,4` takes the next number at each start.
+ *
+ *     npm run effect-rounds -- [--rounds 100] [--seed 1] [--seconds N] [--shards 1]
  */
 import { createHash, randomInt } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CheckpointFile, resumeFrom } from "@esc/processors";
-import { CursorFile, checkLog, cursorFile, findLogs, LogReader, logDirectory } from "@esc/storage";
+import { readShards } from "@esc/processors";
+import { shareOf } from "@esc/queues";
+import { checkLog, findLogs, LogReader, logDirectory } from "@esc/storage";
 import { commandLine } from "@esc/tooling/script";
 import { Answers, connect, frameWithId, seeded } from "../src/testing/plain-frames.fixture.ts";
 import { accountedFor, ServerProcess, temporaryDirectory } from "../src/testing/server-process.fixture.ts";
@@ -30,11 +33,13 @@ const values = commandLine({
     rounds: { type: "string", default: "100", help: "Kills" },
     seed: { type: "string", default: String(randomInt(2 ** 31)), help: "Of all that is random; a random one" },
     seconds: { type: "string", default: "3600", help: "No further round after so long" },
+    shards: { type: "string", default: "one", help: "Threads of each lane, as 3; or several numbers, as 3,1,4" },
   },
 });
 const rounds = Number(values.rounds);
 const seed = Number(values.seed);
 const deadline = Date.now() + Number(values.seconds) * 1_000;
+const shards = values.shards === "one" ? ["1"] : values.shards.split(",");
 const random = seeded(seed);
 
 // One effect is one line, written by a single call: a kill leaves whole lines only. Some events fail once, some always; some
@@ -47,15 +52,15 @@ writeFileSync(
 import { setTimeout as sleep } from "node:timers/promises";
 const effect = (text) => appendFileSync(${JSON.stringify(effectsFile)}, process.pid + " " + text + "\\n");
 export default [
-  { topics: "work", key: (event) => event.text().split(":")[0], async handle(event, context) {
+  { topics: "work.*", key: (event) => event.text().split(":")[0], async handle(event, context) {
     const n = Number(event.text().split(":")[1]);
     if (n % 7 === 0) await sleep(n % 4);
     if (n % 101 === 100) throw new Error("always");
     if (n % 43 === 42 && event.attempt === 1) throw new Error("once");
-    if (n % 20 === 0) context.emit({ topic: "derived", payload: event.text() });
+    if (n % 20 === 0) context.emit({ topic: "derived." + event.text().split(":")[0], payload: event.text() });
     effect(event.text());
   } },
-  { topics: "derived", handle: (event) => effect("derived:" + event.text()) },
+  { topics: "derived.*", handle: (event) => effect("derived:" + event.text()) },
 ];`,
 );
 writeFileSync(
@@ -91,7 +96,12 @@ class Client {
         frames.push(lane < 2 ? next++ : -1);
         const payload = `${this.key}:${lane < 2 ? next - 1 : frames.length}`;
         const priority = [1, 2, 3, 0][lane] as number;
-        return frameWithId(priority | ACK, lane < 2 ? "work" : "other", payload, idOf(`${lane < 2} ${payload}`));
+        return frameWithId(
+          priority | ACK,
+          lane < 2 ? `work.${this.key}` : "other",
+          payload,
+          idOf(`${lane < 2} ${payload}`),
+        );
       });
       this.sent = Math.max(this.sent, next);
       if (socket.write(Buffer.concat(burst))) setTimeout(send, random() * 5);
@@ -131,18 +141,29 @@ function count(effects: readonly Effect[]): Map<string, number> {
   return counts;
 }
 
-/** The events that the lane's durable cursor has passed. */
+/**
+ * The events that the durable cursors of the lane's shards have passed, those of the present or of a division before. What
+ * is finished beyond a cursor doesn't count: it may be the second copy of an event whose first one isn't.
+ */
 async function passedEvents(dataDir: string): Promise<string[]> {
-  const cursor = await new CursorFile(cursorFile(dataDir, LANE)).read();
-  const state = await new CheckpointFile(CheckpointFile.pathIn(dataDir, LANE)).read();
-  const resume = resumeFrom(state, cursor.kind === "known" ? cursor.nextSequence : undefined);
+  const { by, past, resumes } = await readShards({ dataDir, lane: LANE, onError: (message) => damage.push(message) });
+  const layouts = [{ shards: resumes.length, by, parts: resumes.map(({ checkpoint }) => checkpoint) }];
   const passed: string[] = [];
   using reader = new LogReader({ dir: logDirectory(dataDir, LANE) });
-  for (const view of reader) {
-    if (view.sequence >= resume.cursor) break;
-    passed.push(view.topic === "derived" ? `derived:${view.text()}` : view.text());
+  for (const { sequence, topic, topicHash, text } of recordsOf(reader)) {
+    const isPassed = [...layouts, ...(past?.layouts ?? [])].some(
+      ({ by, shards, parts }) => sequence < (parts[shareOf(by, shards, topicHash, sequence)]?.cursor ?? 1),
+    );
+    if (isPassed) passed.push(topic.startsWith("derived") ? `derived:${text}` : text);
   }
   return passed;
+}
+
+function* recordsOf(reader: LogReader) {
+  for (const view of reader) {
+    const { sequence, topic, topicHash } = view;
+    yield { sequence, topic, topicHash, text: view.text() };
+  }
 }
 
 function deadEvents(dataDir: string): Set<string> {
@@ -164,7 +185,15 @@ function outOfOrder(effects: readonly Effect[]): string[] {
   return wrong;
 }
 
-let server = await ServerProcess.start({ args });
+/** Broken files that were met. */
+const damage: string[] = [];
+let starts = 0;
+/** The next start's number of shards. */
+function environment(): Record<string, string> {
+  return { ESC_ROUTER_SHARDS: shards[starts++ % shards.length] as string };
+}
+
+let server = await ServerProcess.start({ args, env: environment() });
 const { dataDir } = server;
 const clients = Array.from({ length: KEYS }, (_, index) => new Client(`k${index}`));
 let failed = 0;
@@ -187,7 +216,7 @@ for (let round = 1; round <= rounds && Date.now() < deadline; round++) {
   const before = count(readEffects());
   const passed = await passedEvents(dataDir);
 
-  server = await ServerProcess.start({ dataDir, args });
+  server = await ServerProcess.start({ dataDir, args, env: environment() });
   const stats = await server.statsWhen((s) => s.inFlight === 0 && s.behind === 0);
   if (stats.inFlight !== 0 || stats.behind !== 0)
     problems.push(`${stats.inFlight + stats.behind} events are still in flight`);
@@ -211,7 +240,7 @@ for (let round = 1; round <= rounds && Date.now() < deadline; round++) {
     if (before.get(event) !== after.get(event))
       problems.push(`${event} was handled again though the cursor had passed it`);
   }
-  problems.push(...outOfOrder(effects));
+  problems.push(...damage.splice(0), ...outOfOrder(effects));
   const twice = [...after.values()].reduce((sum, times) => sum + times - 1, 0);
   done++;
   if (problems.length > 0) failed++;

@@ -1,5 +1,6 @@
 // Columns over many records: what a batch handler reads instead of a view per event. One call walks the records of a run
-// and writes a row for each event of one handler; events that no handler is for are passed over on the way.
+// and writes a row for each event of one handler; events that no handler is for are passed over on the way, and so is what
+// another shard's is.
 //
 // Context:
 //
@@ -9,10 +10,11 @@
 // | 4 | u32 | rows that the columns have room for, a multiple of 8 |
 // | 8 | u32 | flags of records that go one by one: those with metadata; those with an id where the lane takes an id once |
 // | 16 | u32 | rows written |
-// | 20 | u32 | records walked, tombstones included |
-// | 24 | u32 | events walked |
+// | 20 | u32 | records walked, tombstones and other shards' included |
+// | 24 | u32 | own events walked |
 // | 28 | u32 | address behind the last record walked |
 // | 32 | u32 | the batch handler; NOBODY before its first event |
+// | 36, 40, 44 | u32 | of a shard: by what records are told, shards, shard; 0 shards: all records are the lane's own |
 // | 64 … 319 | 64 u32 | rows of one batch at most, by handler |
 // | 320 … | | columns, one behind the other, as long as there is room |
 //
@@ -22,6 +24,7 @@
 import {
   FLAG_ID, FLAG_TOMBSTONE, RECORD_FLAGS, RECORD_LENGTH, RECORD_PRIORITY, RECORD_SEQUENCE, RECORD_TIME, padded,
 } from "@esc/events/assembly/record";
+import { isOwn } from "@esc/queues/assembly/share";
 import { payloadOf, topicOf } from "./record-parts";
 import { BATCH, EACH, PASS, routeHandler, routeKind, routeNumber, routeOf } from "./topic-routes";
 
@@ -33,6 +36,9 @@ const RECORDS: usize = 20;
 const EVENTS: usize = 24;
 const NEXT: usize = 28;
 const HANDLER: usize = 32;
+const SHARE_BY: usize = 36;
+const SHARES: usize = 40;
+const SHARE: usize = 44;
 const LIMITS: usize = 64;
 const COLUMNS: usize = 320;
 const NOBODY: u32 = 0xffffffff;
@@ -56,6 +62,9 @@ export function fillBatch(context: usize, from: usize, end: usize, maxRecords: u
   const table = <usize>load<u32>(context + ROUTES);
   const capacity = <usize>load<u32>(context + CAPACITY);
   const eachFlags = load<u32>(context + EACH_FLAGS);
+  const by = load<u32>(context + SHARE_BY);
+  const shares = load<u32>(context + SHARES);
+  const share = load<u32>(context + SHARE);
   const sequences = context + COLUMNS;
   const timesMs = sequences + 8 * capacity;
   const timesNs = timesMs + 8 * capacity;
@@ -90,7 +99,7 @@ export function fillBatch(context: usize, from: usize, end: usize, maxRecords: u
     }
     const length = load<u32>(at + RECORD_LENGTH);
     const flags = <u32>load<u8>(at + RECORD_FLAGS);
-    if ((flags & FLAG_TOMBSTONE) != 0) {
+    if ((flags & FLAG_TOMBSTONE) != 0 || (shares != 0 && !isOwn(at, by, shares, share))) {
       records++;
       at += padded(length);
       continue;
@@ -159,10 +168,14 @@ export function fillBatch(context: usize, from: usize, end: usize, maxRecords: u
 export function eachBytes(context: usize, from: usize, end: usize): u32 {
   const table = <usize>load<u32>(context + ROUTES);
   const eachFlags = load<u32>(context + EACH_FLAGS);
+  const by = load<u32>(context + SHARE_BY);
+  const shares = load<u32>(context + SHARES);
+  const share = load<u32>(context + SHARE);
   let at = from;
   while (at < end) {
     const flags = <u32>load<u8>(at + RECORD_FLAGS);
-    if ((flags & (eachFlags | FLAG_TOMBSTONE)) == 0) {
+    const own = (flags & FLAG_TOMBSTONE) == 0 && (shares == 0 || isOwn(at, by, shares, share));
+    if (own && (flags & eachFlags) == 0) {
       const slot = routeOf(table, at, topicOf(at));
       if (slot == 0 || routeKind(slot) != EACH) break;
     }

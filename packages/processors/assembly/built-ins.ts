@@ -7,6 +7,7 @@
 // | 4 | u32 | out: address of the record whose topic isn't in the table |
 // | 8 | u32 | out: thresholds that were exceeded, a bit each |
 // | 16 | f64 | position in the ring before which everything was looked at (TypeScript's) |
+// | 24, 28, 32 | u32 | of a shard: by what records are told, shards, shard; 0 shards: all records are the lane's own |
 // | 64 + 648·n | | built-in n |
 //
 // | offset | size | field of a built-in |
@@ -34,12 +35,16 @@
 import {
   FLAG_TOMBSTONE, RECORD_FLAGS, RECORD_LENGTH, RECORD_SEQUENCE, padded,
 } from "@esc/events/assembly/record";
+import { isOwn } from "@esc/queues/assembly/share";
 import { payloadOf, topicOf } from "./record-parts";
 import { routeBuiltIns, routeOf } from "./topic-routes";
 
 const ROUTES: usize = 0;
 const UNKNOWN_AT: usize = 4;
 const EXCEEDED: usize = 8;
+const SHARE_BY: usize = 24;
+const SHARES: usize = 28;
+const SHARE: usize = 32;
 const BUILT_INS: usize = 64;
 const BUILT_IN_BYTES: usize = 648;
 
@@ -75,13 +80,17 @@ function add(at: usize, n: f64): void {
   store<f64>(at, load<f64>(at) + n);
 }
 
-/** Looks at the records in [from, end). @returns false at a topic that isn't in the table; the block says where. */
+/** Looks at the lane's own records in [from, end). @returns false at a topic that isn't in the table; the block says where. */
 export function observe(block: usize, from: usize, end: usize): bool {
   const table = <usize>load<u32>(block + ROUTES);
+  const by = load<u32>(block + SHARE_BY);
+  const shares = load<u32>(block + SHARES);
+  const share = load<u32>(block + SHARE);
   let at = from;
   while (at < end) {
     const length = load<u32>(at + RECORD_LENGTH);
-    if ((<u32>load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
+    const own = shares == 0 || isOwn(at, by, shares, share);
+    if (own && (<u32>load<u8>(at + RECORD_FLAGS) & FLAG_TOMBSTONE) == 0) {
       const topic = topicOf(at);
       const slot = routeOf(table, at, topic);
       if (slot == 0) {

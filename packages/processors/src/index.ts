@@ -78,6 +78,15 @@ export { LaneProcessor, type ProcessorMode } from "./lane-processor.ts";
 export { CompletionTracker } from "./retry/completion-tracker.ts";
 export { type Held, KeyedScheduler, type KeyedSchedulerOptions } from "./retry/keyed-scheduler.ts";
 export { NO_RETRY, type RetryPolicy, retryDelayMs, retryPolicy } from "./retry/retry-policy.ts";
+export { isToTake, PastLayouts, type PastShard, type Sharding } from "./shards/past-layouts.ts";
+export {
+  type LaneShards,
+  type LeftWindows,
+  openShards,
+  readShards,
+  type ShardFilesOptions,
+  type ShardResume,
+} from "./shards/shard-layout.ts";
 export { policyOf, type TopicPolicy, type TopicRule } from "./topic-policy.ts";
 export { Aggregate } from "./windows/aggregate.ts";
 export {

@@ -12,6 +12,7 @@ import type { LaneProcessorOptions, LaneStartPoint } from "./lane/lane-options.t
 import { LaneRecovery } from "./lane/lane-recovery.ts";
 import { LogEvents } from "./lane/log-events.ts";
 import { RingIntake } from "./lane/ring-intake.ts";
+import { isToTake } from "./shards/past-layouts.ts";
 
 /** Whether the loop should go on, finish what is in the ring, or end where it is. */
 export type ProcessorMode = "run" | "drain" | "stop";
@@ -23,6 +24,8 @@ const UNSAVED_MS = 500;
 const TURN_MS = 8;
 const IDLE_MS = 1_000;
 const DURABLE_MS = 5;
+/** Records of others between two looks at what else there is to do. */
+const PASSED_RECORDS = 256;
 
 export class LaneProcessor {
   readonly #options: LaneProcessorOptions;
@@ -84,20 +87,20 @@ export class LaneProcessor {
     if (saver.dirty) await saver.save();
   }
 
-  async #recover({ dir, to, fresh, checkpoint }: LaneStartPoint): Promise<void> {
-    const { clock, context, counters, now, state } = this.#options;
+  async #recover({ dir, to, fresh, checkpoint, past, inherited }: LaneStartPoint): Promise<void> {
+    const { clock, context, counters, now, share, state } = this.#options;
     const { duplicates, progress, schedule, taker, windows } = this.#parts;
     await new LaneRecovery({
       ...{ dir, to, fresh, checkpoint, clock, counters, now, state, logger: context.logger },
-      ...{ duplicates, progress, schedule, taker, windows },
+      ...{ duplicates, progress, schedule, taker, windows, share, past, inherited },
       room: () => this.#room(),
       durable: (before) => this.#untilDurable(before),
     }).run();
   }
 
   /** What was stored before the process began and wasn't taken then. */
-  async #catchUp({ dir, to }: LaneStartPoint): Promise<void> {
-    const { context, counters, state } = this.#options;
+  async #catchUp({ dir, to, past }: LaneStartPoint): Promise<void> {
+    const { context, counters, share, state } = this.#options;
     const { progress, runner, taker } = this.#parts;
     if (progress.next >= to) return;
     using events = new LogEvents({
@@ -110,15 +113,17 @@ export class LaneProcessor {
       if (sequence >= to) break;
       if (this.#mode() === "stop" || this.#intake.blocked) await this.#room();
       if (sequence > progress.next) await this.#jump(sequence);
-      if (view.tombstone) {
+      if (!view.tombstone && isToTake(view, share, past)) {
+        counters.add("replayed");
+        state.callingNext();
+        const pending = taker.take(view, sequence);
+        if (pending !== undefined) await pending;
+        state.calling = 0;
+      } else {
+        if (!view.tombstone && share?.owns(view.topicHash, sequence) !== false) taker.remember(view);
         progress.finishedNext();
-        continue;
+        if (sequence % PASSED_RECORDS !== 0) continue;
       }
-      counters.add("replayed");
-      state.callingNext();
-      const pending = taker.take(view, sequence);
-      if (pending !== undefined) await pending;
-      state.calling = 0;
       const held = runner.held > 0 && this.#workOnHeld();
       if (typeof held !== "boolean") await held;
       if (this.#options.now() >= this.#turnEnds) await this.#turn();

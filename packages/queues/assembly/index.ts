@@ -15,6 +15,7 @@ export {
   producerOf, producerParker, producerPlaces, ready, removeConsumer, removeProducer, setCopy, setPlaces, take, takeTap, wakeOnDurable, wakeOnPublish,
   wakeOnSpace, wantSpace,
 } from "./ring";
+export { ownRecords } from "./share";
 export {
   SPSC_SLOTS_BYTES, slotsAvailable, slotsDepth, slotsFree, slotsInit, slotsLeave, slotsParker, slotsPop, slotsPublish,
   slotsPush, slotsRelease, slotsReleaseEvery, slotsTake,

@@ -9,6 +9,7 @@ export { MpscSlots, MpscSlotsConsumer, MpscSlotsProducer } from "./mpsc-slots.ts
 export { Parker } from "./parker.ts";
 export { RecordAppender, type RecordInput } from "./record-appender.ts";
 export { RecordRing, type RecordRingOptions } from "./record-ring.ts";
+export { type ShareBy, type ShareOptions, shareOf } from "./record-share.ts";
 export { type ConsumerState, type Reclaimed, Ring, type RingPlaces } from "./ring.ts";
 export { RingConsumer } from "./ring-consumer.ts";
 export { RingProducer } from "./ring-producer.ts";

@@ -4,5 +4,6 @@
  */
 export { dedupAddress } from "./deduplicator.ts";
 export { parkerAddress, parkerAt } from "./parker.ts";
+export { RecordShare } from "./record-share.ts";
 export { ringAddress } from "./ring.ts";
 export { runAddress } from "./ring-consumer.ts";

@@ -73,6 +73,7 @@ export interface RingKernel {
   takeTap(ring: number, consumer: number, bytes: number, records: number, expected: number): void;
   nextRun(ring: number, consumer: number, from: number, onlyDurable: Flag, maxBytes: number): number;
   advance(ring: number, consumer: number, position: number, records: number): void;
+  ownRecords(from: number, to: number, index: number, most: number, by: number, shares: number, share: number): number;
   // Wake-ups.
   wakeOnPublish(ring: number, parker: number): Flag;
   wakeOnSpace(ring: number, parker: number): Flag;

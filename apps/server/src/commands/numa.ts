@@ -8,6 +8,7 @@ import type { Config } from "../config/schema.ts";
 import { ingestNames } from "../ingest-threads.ts";
 import { ingestWorkers } from "../ingest-workers.ts";
 import { workerRequests } from "../placement.ts";
+import { shardCount } from "../shards.ts";
 import { asWritten } from "./as-written.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -39,7 +40,8 @@ export function registerNuma(cli: CAC): void {
       const numa = config?.numa ?? AUTO;
       const topology = readTopology({ root });
       const workers = ingestWorkers(config?.ingestion.workers ?? "auto", topology.allowed.length);
-      const plan = planPlacement(topology, workerRequests(numa, ingestNames(workers)));
+      const shards = config === undefined ? 1 : shardCount(config, topology.allowed.length);
+      const plan = planPlacement(topology, workerRequests(numa, { ingest: ingestNames(workers), shards }));
       const off = numa.enable ? "" : "note: numa.enable is false, so the server places no threads\n";
       process.stdout.write(
         options.json

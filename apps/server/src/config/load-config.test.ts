@@ -128,9 +128,15 @@ describe("a file", () => {
   test("is warned about where a value is taken and nothing is done with it", () => {
     const { warnings } = load("router: { shards: 4 }\nnuma: { enable: true }\n");
 
+    expect(warnings).toEqual([expect.stringContaining("every node is -1, so no thread is placed")]);
+  });
+
+  test("that lets shards go round is warned that the transactional lane doesn't", () => {
+    expect(load("router: { strategy: round_robin }\n").warnings).toEqual([]);
+    const { warnings } = load("router: { shards: auto, strategy: round_robin }\n");
+
     expect(warnings).toEqual([
-      expect.stringContaining("this version runs one shard per lane"),
-      expect.stringContaining("every node is -1, so no thread is placed"),
+      expect.stringContaining("the transactional lane keeps that of each topic, and goes by hash"),
     ]);
   });
 });
@@ -151,7 +157,7 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     ["ingestion: { udp: { bufferSize: 4MB } }", 'or like 4MiB, found "4MB"'],
     ["router: { buffer_size: 100000 }", "expected a power of two from 1024 to 8388608, found 100000"],
     ["router: { strategy: random }", 'expected one of hash, round_robin, found "random"'],
-    ["router: { shards: 65 }", "expected a whole number from 1 to 64, found 65"],
+    ["router: { shards: 65 }", "expected auto, or a whole number from 1 to 64, found 65"],
     ["storage: { sync: { batch: often } }", 'expected one of always, group, interval, never, found "often"'],
     ["storage: { segment_bytes: 2GiB }", "expected a size from 65536 to 1073741824 bytes"],
     ["storage: { preallocate_bytes: -1 }", "expected a size from 0 to 67108864 bytes"],
@@ -247,7 +253,7 @@ describe("a mistake is told with file, line, column, key, what was expected and 
     expect(lines).toHaveLength(4);
     expect(lines.join("\n")).toContain("ESC_STORAGE_PAHT: this environment variable stands for no key.");
     expect(lines.join("\n")).toContain(
-      "ESC_ROUTER_SHARDS router.shards: expected a whole number from 1 to 64, found 0",
+      "ESC_ROUTER_SHARDS router.shards: expected auto, or a whole number from 1 to 64, found 0",
     );
   });
 
@@ -501,7 +507,7 @@ describe("any sound configuration", () => {
       ),
       router: fc.record(
         {
-          shards: fc.integer({ min: 1, max: 64 }),
+          shards: fc.oneof(fc.constant("auto"), fc.integer({ min: 1, max: 64 })),
           strategy: fc.constantFrom("hash", "round_robin"),
           buffer_size: fc.integer({ min: 17, max: 23 }).map((power) => 2 ** power),
         },

@@ -181,7 +181,11 @@ function frozen<Value>(value: Value): Value {
 
 function warningsOf({ router, numa }: Config): string[] {
   const warnings: string[] = [];
-  if (router.shards > 1) warnings.push(`router.shards is ${router.shards}, but this version runs one shard per lane`);
+  if (router.strategy === "round_robin" && router.shards !== 1) {
+    warnings.push(
+      "router.strategy is round_robin: events of the realtime and the batch lane are in no order; the transactional lane keeps that of each topic, and goes by hash",
+    );
+  }
   const { dispatcher_node: dispatcher, realtime_proc_node: realtime, transactional_proc_node: transactional } = numa;
   if (numa.enable && [dispatcher, realtime, transactional].every((node) => node === -1)) {
     warnings.push(

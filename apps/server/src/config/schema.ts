@@ -39,6 +39,10 @@ function powerOfTwo(least: number, most: number): z.ZodType<number> {
     .refine((value) => value >= least && value <= most && Number.isInteger(Math.log2(value)), { error });
 }
 
+const isShards = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 64;
+const shards = z.custom<number | "auto">((value) => value === "auto" || isShards(value), {
+  error: "auto, or a whole number from 1 to 64",
+});
 const flag = z.boolean({ error: "true or false" });
 const text = z.string({ error: "a string" }).min(1, { error: "a string that isn't empty" });
 const host = text;
@@ -158,7 +162,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   router: z
     .strictObject({
-      shards: whole(1, 64).default(1),
+      shards: shards.default(1),
       strategy: oneOf(["hash", "round_robin"]).default("hash"),
       buffer_size: powerOfTwo(1_024, 8_388_608).default(262_144),
       topics_file: text.optional(),

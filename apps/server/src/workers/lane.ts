@@ -14,9 +14,11 @@ import {
   type Handler,
   HandlerTable,
   LaneProcessor,
+  PastLayouts,
   toDefinitions,
   type Window,
 } from "@esc/processors";
+import { RecordShare } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, logDirectory } from "@esc/storage";
 import { configuredBuiltIns } from "../configured-built-ins.ts";
 import { importHandlers } from "../handlers/import-handlers.ts";
@@ -29,7 +31,8 @@ import { startWorker } from "./start-failure.ts";
 
 if (parentPort === null) throw new Error("This is a worker's entry; start the server with `esc start`.");
 const port = parentPort;
-const { handle, config, lane, to, fresh, checkpoint, deathOf, overrides } = workerData as LaneStart;
+const start = workerData as LaneStart;
+const { handle, config, lane, name, file, sharding, to, fresh, checkpoint, deathOf, overrides } = start;
 
 /** How often the thread says that it lives, ms. */
 const BEAT_MS = 250;
@@ -37,7 +40,7 @@ const ALERTS = { burst: 100, perSecond: 10 };
 
 await startWorker(port, async () => {
   const pipeline = Pipeline.attach(handle);
-  const state = pipeline.states[lane];
+  const state = pipeline.state(name);
   setInterval(() => state.beat(), BEAT_MS).unref();
   const { processing, handler_timeout_ms: handlerTimeoutMs } = config;
   const definitions = await loadDefinitions(config.handlers, configuredBuiltIns(config));
@@ -46,8 +49,8 @@ await startWorker(port, async () => {
     policy: lanePolicy(config, lane),
     watchesSla: lane === "realtime",
   });
-  const rings = new LaneRings(pipeline, lane, config);
-  const counters = pipeline.processors[lane];
+  const rings = new LaneRings(pipeline, lane, name, config);
+  const counters = pipeline.counters(name);
   const stopping = new AbortController();
   const now = () => performance.now();
   const clock = () => Date.now();
@@ -55,16 +58,23 @@ await startWorker(port, async () => {
   const alert = (level: AlertLevel, text: string) => {
     const within = budget.take(now());
     counters.add(within ? "alerts.raised" : "alerts.dropped");
-    if (within) send({ type: "alert", alert: { level, text, source: lane, atMs: clock() } });
+    if (within) send({ type: "alert", alert: { level, text, source: name, atMs: clock() } });
   };
-  const line = (level: LogLevel) => (message: string) => send({ type: "line", level, message: `${lane}: ${message}` });
+  const line = (level: LogLevel) => (message: string) => send({ type: "line", level, message: `${name}: ${message}` });
   const dedup = processing.dedup;
   const processor = new LaneProcessor({
     ring: pipeline.lane(lane),
     consumer: rings.consumer,
+    share:
+      sharding.shards > 1
+        ? new RecordShare(pipeline.arena, `share.${name}`, {
+            ...{ by: sharding.by, shares: sharding.shards, share: start.shard },
+          })
+        : undefined,
+    name,
     arena: pipeline.arena,
     arenaBytes: pipeline.bytes,
-    parker: pipeline.parker(`lane.${lane}`),
+    parker: pipeline.parker(`lane.${name}`),
     handlers,
     context: {
       lane,
@@ -82,9 +92,9 @@ await startWorker(port, async () => {
     outlets: [rings.deadLetters, ...Object.values(rings.producers)],
     counters,
     state,
-    stages: pipeline.latency.laneStages(lane),
-    cursor: new CursorFile(cursorFile(config.storage.path, lane)),
-    checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, lane)),
+    stages: pipeline.latency.laneStages(lane, start.shard),
+    cursor: new CursorFile(cursorFile(config.storage.path, file)),
+    checkpoint: new CheckpointFile(CheckpointFile.pathIn(config.storage.path, file)),
     onlyDurable: lane === "transactional",
     skipOldest: lane === "realtime",
     watchesSla: lane === "realtime",
@@ -121,7 +131,10 @@ await startWorker(port, async () => {
     if (value === "stop" && !stopping.signal.aborted) stopping.abort();
     return value;
   };
-  await processor.run(mode, { dir: logDirectory(config.storage.path, lane), to, fresh, checkpoint });
+  await processor.run(mode, {
+    ...{ dir: logDirectory(config.storage.path, lane), to, fresh, checkpoint, inherited: start.inherited },
+    past: start.past.length > 0 ? new PastLayouts(start.past) : undefined,
+  });
   send({ type: "done" });
   port.close();
 });

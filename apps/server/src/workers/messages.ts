@@ -2,7 +2,7 @@
 import type { ArenaHandle } from "@esc/arena";
 import type { TopicOverride } from "@esc/dispatcher";
 import type { LaneName } from "@esc/events";
-import type { Alert, BuiltIn, Checkpoint } from "@esc/processors";
+import type { Alert, BuiltIn, Checkpoint, LeftWindows, PastLayouts, Sharding } from "@esc/processors";
 import type { LogState, Recovery } from "@esc/storage";
 import type { Config } from "../config/schema.ts";
 
@@ -27,6 +27,14 @@ export interface LogStart extends WorkerStart {
 
 export interface LaneStart extends WorkerStart {
   readonly lane: LaneName;
+  /** Which of the lane's shards this is, what it is called, and the name of its files. */
+  readonly shard: number;
+  readonly name: string;
+  readonly file: string;
+  readonly sharding: Sharding;
+  /** What shards before did, and windows that they left: see `LaneStartPoint`. */
+  readonly past: PastLayouts["layouts"];
+  readonly inherited: readonly LeftWindows[];
   /** First sequence that comes through the ring. */
   readonly to: number;
   /** Whether this is the lane's first thread of the process. */

@@ -26,6 +26,8 @@ export interface BatchIntake {
   blocked(): boolean;
   /** Whether the run should be left. */
   interrupted(position: number): boolean;
+  /** Whether a record is an event of this processor's. */
+  isOwn(view: HandledEvent): boolean;
   /** Whether the records were handled in time, where the lane has service levels. */
   judge(from: number, to: number): void;
 }
@@ -54,12 +56,12 @@ export class BatchTaker {
   #aloneBefore = 0;
 
   constructor(options: LaneProcessorOptions, parts: LaneParts, routes: TopicRoutes, intake: BatchIntake) {
-    const { arena, context, handlers, ids } = options;
+    const { arena, context, handlers, ids, name = context.lane, share } = options;
     this.#options = options;
     this.#parts = parts;
     this.#intake = intake;
     this.#routes = routes;
-    this.#batch = new RingBatch(arena, context.lane, routes, handlers.batchHandlers, ids !== undefined);
+    this.#batch = new RingBatch(arena, name, routes, handlers.batchHandlers, ids !== undefined, share);
     this.#view = new HandledEvent(options.arenaBytes);
     this.#calls = this.#newCalls();
   }
@@ -81,6 +83,9 @@ export class BatchTaker {
   }
 
   #takeNext(at: number, end: number, shift: number): Promise<void> | undefined {
+    // Of a shard: between the last record taken and this one there may be another's. Without room nothing is taken.
+    if (this.#options.share !== undefined && !this.#parts.progress.skipTo(this.#view.moveTo(at).sequence))
+      return undefined;
     if (this.#goesAlone()) return this.#intake.each(at, this.#routes.bytesAt(at), shift);
     const batch = this.#batch;
     const { room } = this.#parts.progress;
@@ -249,7 +254,7 @@ export class BatchTaker {
     let events = 0;
     for (let at = section.at; at < place; at += view.paddedBytes) {
       records++;
-      if (!view.moveTo(at).tombstone) events++;
+      if (this.#intake.isOwn(view.moveTo(at))) events++;
     }
     return { ...section, next: place, records, events };
   }

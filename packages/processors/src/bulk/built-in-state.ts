@@ -2,7 +2,6 @@
 
 import type { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import type { LaneName } from "@esc/events";
 import { BUILT_IN_KINDS, type BuiltIn, type BuiltInKind, FIELD_TYPES, MAX_BOUNDS, MAX_BUILT_INS } from "./built-in.ts";
 
 const HEADER = 64;
@@ -50,9 +49,9 @@ export class BuiltInState {
   /** Arena bytes of a lane's, alignment included. */
   static readonly arenaBytes = BYTES + 128;
 
-  /** A lane's, made at the first call. */
-  static ensure(arena: Arena, lane: LaneName): BuiltInState {
-    return new BuiltInState(arena, regionAddress(arena.ensure(`lane.${lane}.built-ins`, BYTES)));
+  /** A lane's, or its shard's, made at the first call. */
+  static ensure(arena: Arena, shard: string): BuiltInState {
+    return new BuiltInState(arena, regionAddress(arena.ensure(`lane.${shard}.built-ins`, BYTES)));
   }
 
   /** Sets a built-in up. One that is as it was goes on where it is: its lane's thread was started again. */
@@ -77,6 +76,11 @@ export class BuiltInState {
 
   set routes(address: number) {
     this.#words[0] = address;
+  }
+
+  /** Which records are looked at; all of them unless set. */
+  set share(words: readonly [by: number, shares: number, share: number]) {
+    this.#words.set(words, 6);
   }
 
   /** Address of the record whose topic wasn't known. */

@@ -3,7 +3,8 @@
  * whatever becomes of it then. One kernel call for a run.
  */
 import type { Arena } from "@esc/arena";
-import { EscError, type LaneName } from "@esc/events";
+import { EscError } from "@esc/events";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { AlertLevel } from "../alerts/alert.ts";
 import { type BuiltIn, MAX_BUILT_INS } from "./built-in.ts";
 import { BuiltInState } from "./built-in-state.ts";
@@ -12,7 +13,10 @@ import type { TopicRoutes } from "./topic-routes.ts";
 
 export interface BuiltInsOptions {
   readonly arena: Arena;
-  readonly lane: LaneName;
+  /** The lane, or its shard. */
+  readonly name: string;
+  /** Which of the lane's events are looked at; all of them unless given. */
+  readonly share: RecordShare | undefined;
   readonly builtIns: readonly BuiltIn[];
   readonly routes: TopicRoutes;
   readonly alert: (level: AlertLevel, text: string) => void;
@@ -26,14 +30,15 @@ export class BuiltIns {
   readonly #state: BuiltInState;
 
   constructor(options: BuiltInsOptions) {
-    const { arena, builtIns, lane, routes } = options;
+    const { arena, builtIns, name, routes, share } = options;
     if (builtIns.length > MAX_BUILT_INS) {
       throw new EscError("ESC_BUILTIN_INVALID", `A lane has up to ${MAX_BUILT_INS} built-ins, not ${builtIns.length}.`);
     }
     this.#options = options;
     this.#kernel = bulkKernel(arena);
-    this.#state = BuiltInState.ensure(arena, lane);
+    this.#state = BuiltInState.ensure(arena, name);
     this.#state.routes = routes.address;
+    if (share !== undefined) this.#state.share = share.words;
     for (const [n, builtIn] of builtIns.entries()) this.#state.define(n, builtIn);
   }
 

@@ -2,7 +2,8 @@
 
 import type { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import { EscError, type LaneName } from "@esc/events";
+import { EscError } from "@esc/events";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { EventView, Handler } from "../handler.ts";
 import { HandledEvent } from "../lane/handled-event.ts";
 import { MAX_BATCH_EVENTS } from "./batch-handler.ts";
@@ -19,7 +20,18 @@ export const MAX_BATCH_HANDLERS = 64;
 const HEADER = 320;
 const ROW_BYTES = 38;
 const BYTES = HEADER + ROW_BYTES * MAX_BATCH_EVENTS;
-const WORD = { routes: 0, capacity: 1, eachFlags: 2, rows: 4, records: 5, events: 6, next: 7, handler: 8, limits: 16 };
+const WORD = {
+  routes: 0,
+  capacity: 1,
+  eachFlags: 2,
+  rows: 4,
+  records: 5,
+  events: 6,
+  next: 7,
+  handler: 8,
+  share: 9,
+  limits: 16,
+};
 /** Flags of records that go one by one: `assembly/record.ts` of @esc/events. */
 const ID = 0x08;
 const METADATA = 0x10;
@@ -46,19 +58,30 @@ export class RingBatch implements EventBatch {
   readonly #handlers: readonly Handler[];
   #numbers: TopicNumbers | undefined;
 
-  /** @param idsOneByOne whether the lane looks at ids: then events that have one aren't taken together. */
-  constructor(arena: Arena, lane: LaneName, routes: TopicRoutes, handlers: readonly Handler[], idsOneByOne: boolean) {
+  /**
+   * @param name of the lane, or its shard. @param idsOneByOne whether the lane looks at ids: then events that have one aren't
+   *   taken together. @param share which of the lane's events are taken; all of them unless given.
+   */
+  constructor(
+    arena: Arena,
+    name: string,
+    routes: TopicRoutes,
+    handlers: readonly Handler[],
+    idsOneByOne: boolean,
+    share: RecordShare | undefined,
+  ) {
     if (handlers.length > MAX_BATCH_HANDLERS) {
       throw new EscError("ESC_HANDLER_INVALID", `A lane has up to ${MAX_BATCH_HANDLERS} batch handlers.`);
     }
     const { buffer } = arena.memory;
     this.#kernel = bulkKernel(arena);
     this.#handlers = handlers;
-    this.#address = regionAddress(arena.ensure(`lane.${lane}.batch`, BYTES));
+    this.#address = regionAddress(arena.ensure(`lane.${name}.batch`, BYTES));
     this.#words = new Uint32Array(buffer, this.#address, HEADER / 4);
     this.#words[WORD.routes] = routes.address;
     this.#words[WORD.capacity] = MAX_BATCH_EVENTS;
     this.#words[WORD.eachFlags] = METADATA | (idsOneByOne ? ID : 0);
+    if (share !== undefined) this.#words.set(share.words, WORD.share);
     for (const [n, { batch }] of handlers.entries()) this.#words[WORD.limits + n] = batch?.maxEvents ?? 1;
     const n = MAX_BATCH_EVENTS;
     let at = this.#address + HEADER;
@@ -96,12 +119,12 @@ export class RingBatch implements EventBatch {
     return this.#kernel.eachBytes(this.#address, from, end) >>> 0;
   }
 
-  /** Records walked, tombstones included. */
+  /** Records walked, tombstones and other shards' included. */
   get records(): number {
     return this.#words[WORD.records] as number;
   }
 
-  /** Events walked, those included that are nobody's. */
+  /** Own events walked, those included that are nobody's. */
   get events(): number {
     return this.#words[WORD.events] as number;
   }

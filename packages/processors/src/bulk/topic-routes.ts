@@ -2,7 +2,6 @@
 
 import type { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import type { LaneName } from "@esc/events";
 import type { Handler } from "../handler.ts";
 import type { HandlerTable, TopicPlan } from "../handler-table.ts";
 import { HandledEvent } from "../lane/handled-event.ts";
@@ -20,12 +19,12 @@ export class TopicRoutes {
   readonly #handlers: HandlerTable;
   readonly #view: HandledEvent;
 
-  /** An empty table. A thread that takes over a lane uses the memory of the one before. */
-  constructor(arena: Arena, lane: LaneName, handlers: HandlerTable, arenaBytes: Uint8Array) {
+  /** An empty table. A thread that takes over a lane, or its shard, uses the memory of the one before. */
+  constructor(arena: Arena, name: string, handlers: HandlerTable, arenaBytes: Uint8Array) {
     this.#kernel = bulkKernel(arena);
     this.#handlers = handlers;
     this.#view = new HandledEvent(arenaBytes);
-    this.address = regionAddress(arena.ensure(`lane.${lane}.routes`, BYTES));
+    this.address = regionAddress(arena.ensure(`lane.${name}.routes`, BYTES));
     this.#kernel.clearRoutes(this.address, SLOTS);
   }
 

@@ -69,11 +69,13 @@ export function buildLane(options: LaneProcessorOptions): LaneParts {
   const version = () => progress.next + runner.ends + schedule.changes;
   const saver = new LaneSaver({ cursor, checkpoint, settle, take, version, onError, now }, false);
   const { batchHandlers, builtIns: defined } = handlers;
-  const { arena } = options;
   const { alert, lane } = context;
+  const { arena, name = lane, share } = options;
   const inBulk = batchHandlers.length + defined.length > 0;
-  const routes = inBulk ? new TopicRoutes(arena, lane, handlers, options.arenaBytes) : undefined;
+  const routes = inBulk ? new TopicRoutes(arena, name, handlers, options.arenaBytes) : undefined;
   const builtIns =
-    routes && defined.length > 0 ? new BuiltIns({ arena, lane, builtIns: defined, routes, alert, clock }) : undefined;
+    routes && defined.length > 0
+      ? new BuiltIns({ arena, name, share, builtIns: defined, routes, alert, clock })
+      : undefined;
   return { progress, runner, schedule, windows, duplicates, sla, taker, saver, routes, builtIns };
 }

@@ -27,8 +27,8 @@ export interface Checkpoint {
   readonly closed: readonly WindowResult[];
 }
 
-export type CheckpointState =
-  | { readonly kind: "known"; readonly checkpoint: Checkpoint }
+export type CheckpointState<Value = Checkpoint> =
+  | { readonly kind: "known"; readonly checkpoint: Value }
   | { readonly kind: "new" }
   | { readonly kind: "broken"; readonly reason: string };
 
@@ -54,7 +54,8 @@ export function resumeFrom(state: CheckpointState, file: number | undefined): Ch
   return { cursor, finished: [], delayed: [], windowsNext: cursor, windows: {}, closed: [] };
 }
 
-export class CheckpointFile {
+/** A file of one value: a checkpoint unless another is said. */
+export class CheckpointFile<Value = Checkpoint> {
   readonly #path: string;
 
   constructor(path: string) {
@@ -66,7 +67,7 @@ export class CheckpointFile {
     return `${dataDir}/checkpoints/${lane}`;
   }
 
-  async read(): Promise<CheckpointState> {
+  async read(): Promise<CheckpointState<Value>> {
     let text: string;
     try {
       text = await readFile(this.#path, "utf8");
@@ -77,7 +78,7 @@ export class CheckpointFile {
     const match = /^([0-9a-f]{8}) (.*)\n$/.exec(text);
     if (match === null) return { kind: "broken", reason: "it isn't a CRC-32 and a line" };
     if (checksum(match[2] as string) !== match[1]) return { kind: "broken", reason: "the CRC-32 doesn't fit" };
-    return { kind: "known", checkpoint: JSON.parse(match[2] as string) as Checkpoint };
+    return { kind: "known", checkpoint: JSON.parse(match[2] as string) as Value };
   }
 
   /**
@@ -106,7 +107,7 @@ export class CheckpointFile {
 }
 
 /** The file's text. */
-export function encodeCheckpoint(checkpoint: Checkpoint): string {
+export function encodeCheckpoint(checkpoint: object): string {
   const json = JSON.stringify(checkpoint);
   return `${checksum(json)} ${json}\n`;
 }

@@ -2,10 +2,12 @@
 import type { Arena } from "@esc/arena";
 import type { CounterBlock } from "@esc/metrics";
 import type { Parker, RecordRing, RingConsumer } from "@esc/queues";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { CursorFile } from "@esc/storage";
 import type { DeadLetters } from "../dead-letters/dead-letters.ts";
 import type { HandlerTable } from "../handler-table.ts";
 import type { RetryPolicy } from "../retry/retry-policy.ts";
+import type { PastLayouts } from "../shards/past-layouts.ts";
 import type { LaneContext } from "./call-context.ts";
 import type { Checkpoint, CheckpointFile } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
@@ -18,6 +20,10 @@ export interface LaneProcessorOptions {
   readonly ring: RecordRing;
   /** The lane's consumer of the ring: its own, or that of a thread of the lane which died. */
   readonly consumer: RingConsumer;
+  /** Which of the lane's events are this processor's; all of them unless given. */
+  readonly share?: RecordShare | undefined;
+  /** What its regions of the arena are called by, where it is one of a lane's shards: the lane's name unless given. */
+  readonly name?: string;
   /** Where the ring lies. */
   readonly arena: Arena;
   /** The arena's bytes: what the ring's runs are offsets into. */
@@ -73,4 +79,8 @@ export interface LaneStartPoint {
   readonly fresh: boolean;
   /** What the checkpoint on disk says. */
   readonly checkpoint: Checkpoint;
+  /** What shards did that the lane was divided into before. */
+  readonly past?: PastLayouts | undefined;
+  /** Windows of such shards, which are closed at the start: none was there to put more into them. */
+  readonly inherited?: readonly Pick<Checkpoint, "windows" | "closed">[];
 }

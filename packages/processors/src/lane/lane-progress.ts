@@ -75,6 +75,24 @@ export class LaneProgress {
     this.#state.next = this.#next = next;
   }
 
+  /**
+   * What lies before a sequence is none of the lane's business: another shard's, or nobody's. As far as there is room.
+   * @returns whether the sequence is the next one now, and may be taken.
+   */
+  skipTo(sequence: number): boolean {
+    if (!this.#tracking) {
+      if (sequence > this.#next) this.passTo(sequence);
+      return true;
+    }
+    const { tracker } = this.#state;
+    const to = Math.min(sequence, tracker.cursor + tracker.window);
+    if (to > this.#next) {
+      tracker.finishRange(this.#next, to);
+      this.passTo(to);
+    }
+    return this.#next >= sequence && this.hasRoom;
+  }
+
   /** A held event is finished. */
   finish(sequence: number): void {
     // Nothing below the next one is unfinished then.

@@ -4,9 +4,11 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CounterBlock } from "@esc/metrics";
+import type { RecordShare } from "@esc/queues/kernel";
 import type { LogGap } from "@esc/storage";
 import { DelaySchedule, type Pending } from "../delay/delay-schedule.ts";
 import type { HandlerLogger } from "../handler.ts";
+import { isToTake, type PastLayouts } from "../shards/past-layouts.ts";
 import type { Checkpoint } from "./checkpoint-file.ts";
 import type { ProcessorCounter } from "./counters.ts";
 import type { Duplicates } from "./duplicates.ts";
@@ -34,6 +36,11 @@ export interface LaneRecoveryOptions {
   readonly schedule: DelaySchedule<HandledEvent>;
   readonly duplicates: Duplicates | undefined;
   readonly taker: EventTaker;
+  /** Which of the lane's events are the processor's; all unless given. */
+  readonly share: RecordShare | undefined;
+  /** What shards before had done, and windows that they left: see {@link LaneStartPoint}. */
+  readonly past: PastLayouts | undefined;
+  readonly inherited: readonly Pick<Checkpoint, "windows" | "closed">[] | undefined;
   /** Resolves once there is room for one event more; rejects when the lane stops. */
   readonly room: () => Promise<void>;
   /** Resolves once everything before a sequence is in the log's file. */
@@ -57,7 +64,7 @@ export class LaneRecovery {
 
   /** Brings the lane to where it was. Then everything below the progress's next sequence is finished or held. */
   async run(): Promise<void> {
-    const { checkpoint, counters, fresh, logger, progress, state, windows } = this.#options;
+    const { checkpoint, counters, fresh, inherited = [], logger, past, progress, state, windows } = this.#options;
     if (fresh) {
       progress.restore(checkpoint.cursor, checkpoint.finished);
     } else {
@@ -66,7 +73,13 @@ export class LaneRecovery {
       counters.add("dropped.emit", state.pendingEmits);
       state.uncounted = state.pendingEmits = 0;
     }
-    const gone = windows.restore(checkpoint.windows, checkpoint.closed, checkpoint.windowsNext);
+    windows.past = past;
+    const gone = inherited.flatMap((left) => {
+      const given = windows.restore(left.windows, left.closed, checkpoint.windowsNext);
+      windows.flush();
+      return given;
+    });
+    gone.push(...windows.restore(checkpoint.windows, checkpoint.closed, checkpoint.windowsNext));
     if (gone.length > 0)
       logger.warn(`open windows of ${gone.join(", ")} are given up: no handler defines them any more`);
     if (!fresh) await this.#options.durable(progress.next);
@@ -77,12 +90,14 @@ export class LaneRecovery {
   }
 
   async #restoreSchedule(): Promise<void> {
-    const { checkpoint, counters, dir, fresh, logger, progress, schedule, state } = this.#options;
+    const { checkpoint, counters, dir, fresh, logger, past, progress, schedule, state } = this.#options;
     const listed: readonly Pending[] = fresh ? checkpoint.delayed : DelaySchedule.pendingIn(state.delayed);
     const pending = new Map<number, number>();
     for (const [sequence, dueMs] of listed) {
       // One that isn't finished for the lane will be taken, and by that delayed, once more.
-      if (progress.isFinished(sequence)) pending.set(sequence, dueMs);
+      // Whose one of a shard before this was, only the event itself tells.
+      const told = past !== undefined && sequence < past.horizon;
+      if (told || progress.isFinished(sequence)) pending.set(sequence, dueMs);
       else schedule.abandon(sequence);
     }
     const wanted = [...pending.keys()].sort((a, b) => a - b);
@@ -90,6 +105,10 @@ export class LaneRecovery {
       const { sequence, id, paddedBytes: bytes } = event;
       const dueMs = pending.get(sequence) as number;
       pending.delete(sequence);
+      if (!progress.isFinished(sequence) && past?.isFinished(event.topicHash, sequence) !== true) {
+        schedule.abandon(sequence);
+        continue;
+      }
       const added = schedule.add({ sequence, dueMs, bytes, event, id: id && Buffer.from(id).toString("hex") });
       if (fresh) counters.add("replayed");
       if (!added) {
@@ -114,14 +133,14 @@ export class LaneRecovery {
     const fromTimeMs = (next?.timeMs ?? clock()) - duplicates.windowMs;
     using events = new LogEvents({ dir, fromTimeMs });
     for (let view = events.next(); view !== undefined && view.sequence < before; view = events.next()) {
-      if (!view.tombstone) taker.remember(view);
+      if (!view.tombstone && this.#isOwn(view)) taker.remember(view);
       await this.#breathe();
     }
   }
 
   /** What was taken before: what isn't finished is taken again, what is goes into windows that don't have it. */
   async #takeUnfinished(from: number): Promise<void> {
-    const { counters, dir, duplicates, fresh, progress, room, state, taker } = this.#options;
+    const { counters, dir, duplicates, fresh, past, progress, room, share, state, taker } = this.#options;
     const until = progress.next;
     using events = new LogEvents({ dir, fromSequence: from, onGap: (gap) => this.#tell(gap) });
     let expected = from;
@@ -130,11 +149,14 @@ export class LaneRecovery {
       if (sequence >= until) break;
       for (; expected < sequence; expected++) this.#giveUp(expected);
       expected++;
-      if (view.tombstone) {
+      if (view.tombstone || !this.#isOwn(view)) {
         this.#giveUp(sequence);
       } else if (progress.isFinished(sequence)) {
         const known = duplicates?.isDuplicate(view) ?? false;
         if (!known && !view.metadata.has(EventKey.deliverAt)) taker.addToWindows(view, sequence);
+      } else if (!isToTake(view, share, past)) {
+        taker.remember(view);
+        this.#giveUp(sequence);
       } else {
         await room();
         if (fresh) counters.add("replayed");
@@ -148,7 +170,12 @@ export class LaneRecovery {
     for (; expected < until; expected++) this.#giveUp(expected);
   }
 
-  /** A sequence that the log doesn't hold: nothing can be handled. The gap was told. */
+  /** Whether an event is this processor's. */
+  #isOwn(view: HandledEvent): boolean {
+    return this.#options.share?.owns(view.topicHash, view.sequence) !== false;
+  }
+
+  /** A sequence that the log doesn't hold, or that is done with otherwise: nothing can be handled. The gap was told. */
   #giveUp(sequence: number): void {
     const { progress } = this.#options;
     if (!progress.isFinished(sequence)) progress.finish(sequence);

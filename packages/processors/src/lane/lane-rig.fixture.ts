@@ -15,8 +15,8 @@ import {
   RecordOffset,
 } from "@esc/events";
 import { CounterBlock } from "@esc/metrics";
-import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
-import { runAddress } from "@esc/queues/kernel";
+import { Parker, RecordRing, type RingConsumer, type ShareOptions } from "@esc/queues";
+import { RecordShare, runAddress } from "@esc/queues/kernel";
 import { CursorFile, cursorFile, decodeDeadLetter, logDirectory, SegmentedLog } from "@esc/storage";
 import { type BuiltInResult, BuiltInState } from "../bulk/built-in-state.ts";
 import { DeadLetters } from "../dead-letters/dead-letters.ts";
@@ -24,8 +24,9 @@ import { toDefinitions } from "../handler-module.ts";
 import { HandlerTable } from "../handler-table.ts";
 import { LaneProcessor, type ProcessorMode } from "../lane-processor.ts";
 import { NO_RETRY, type RetryPolicy } from "../retry/retry-policy.ts";
+import { openShards } from "../shards/shard-layout.ts";
 import type { TopicRule } from "../topic-policy.ts";
-import { CheckpointFile, resumeFrom } from "./checkpoint-file.ts";
+import { CheckpointFile } from "./checkpoint-file.ts";
 import { PROCESSOR_COUNTERS, type ProcessorCounter } from "./counters.ts";
 import { createIdWindow } from "./duplicates.ts";
 import { Emitter } from "./emitter.ts";
@@ -47,6 +48,8 @@ export interface RigOptions {
   readonly timeoutMs?: number;
   readonly deadBytes?: number;
   readonly emitBytes?: number;
+  /** The lane is divided, and this is one of its shards; the only one unless given. */
+  readonly share?: ShareOptions;
   /** Go on in a directory, as after a crash of the process. */
   readonly dataDir?: string;
 }
@@ -96,6 +99,7 @@ export class LaneRig implements AsyncDisposable {
   readonly #to: number;
   readonly #storing: NodeJS.Timeout;
   #dead = false;
+  #writing: Promise<void> = Promise.resolve();
   #slot: number | undefined;
   #threads = 0;
   #running: Promise<void> | undefined;
@@ -141,10 +145,16 @@ export class LaneRig implements AsyncDisposable {
     const arena = this.#arena;
     const fresh = this.#threads++ === 0;
     if (!fresh) this.state.blame();
-    const checkpoints = new CheckpointFile(CheckpointFile.pathIn(this.dataDir, lane));
-    const cursors = new CursorFile(cursorFile(this.dataDir, lane));
-    const cursor = await cursors.read();
-    const checkpoint = resumeFrom(await checkpoints.read(), cursor.kind === "known" ? cursor.nextSequence : undefined);
+    const { share = { by: "hash", shares: 1, share: 0 } } = this.#options;
+    const divided = await openShards(
+      { dataDir: this.dataDir, lane, onError: (text) => void this.lines.push(text) },
+      { shards: share.shares, by: share.by },
+      this.#log.nextSequence,
+    );
+    const { file, checkpoint, inherited } = divided.resumes[share.share] as (typeof divided.resumes)[0];
+    if (fresh) this.state.next = checkpoint.cursor;
+    const checkpoints = new CheckpointFile(CheckpointFile.pathIn(this.dataDir, file));
+    const cursors = new CursorFile(cursorFile(this.dataDir, file));
     const consumer = this.ring.consumer(this.#slot === undefined ? {} : { adopt: this.#slot });
     this.#slot = consumer.slot;
     const line = (text: string) => void this.lines.push(text);
@@ -161,6 +171,7 @@ export class LaneRig implements AsyncDisposable {
     const processor = new LaneProcessor({
       ring: this.ring,
       consumer,
+      share: share.shares > 1 ? new RecordShare(arena, "share", share) : undefined,
       arena,
       arenaBytes: this.#bytes,
       parker: Parker.attach(arena, "parker"),
@@ -180,14 +191,14 @@ export class LaneRig implements AsyncDisposable {
       outlets: [dead],
       counters: this.#counters,
       state: this.state,
+      cursor: { write: (next) => this.#write(() => cursors.write(next)) },
+      checkpoint: { write: (text) => this.#write(() => checkpoints.write(text)) },
       stages: {
         taken: (position) => void this.told.push(["taken", position]),
         handled: (position) => void this.told.push(["handled", position]),
         counted: (position) => void this.told.push(["counted", position]),
         skipped: (position) => void this.told.push(["skipped", position]),
       },
-      cursor: cursors,
-      checkpoint: checkpoints,
       onlyDurable: lane === "transactional",
       skipOldest: lane === "realtime",
       watchesSla: lane === "realtime",
@@ -212,7 +223,9 @@ export class LaneRig implements AsyncDisposable {
       return this.mode;
     };
     const dir = logDirectory(this.dataDir, lane);
-    this.#running = processor.run(mode, { dir, to: this.#to, fresh, checkpoint });
+    this.#running = processor.run(mode, {
+      ...{ dir, to: this.#to, fresh, checkpoint, inherited, past: divided.past },
+    });
     this.#running.catch(() => undefined);
     return this;
   }
@@ -378,9 +391,18 @@ export class LaneRig implements AsyncDisposable {
     return views;
   }
 
+  /** A dead thread begins no write; one that is under way has an end, since files are looked at behind a crash. */
+  #write(write: () => Promise<void>): Promise<void> {
+    if (this.#dead) return new Promise(() => undefined);
+    const writing = write();
+    this.#writing = writing.catch(() => undefined);
+    return writing;
+  }
+
   /** The process is gone: only files are left. */
   async crash(): Promise<void> {
     await this.die();
+    await this.#writing;
     clearInterval(this.#storing);
     this.#log.close();
   }

@@ -20,6 +20,7 @@
  *
  * Words (i32, `lane.<lane>.words`): 0 the heartbeat, 1 the slot of the lane's consumer in its ring. Then the tracker
  * (`lane.<lane>.tracker`) and the schedule (`lane.<lane>.delayed`).
+ * Where a lane is divided into shards, each has all of it under a name of its own.
  *
  * A double is stored by plain stores: eight aligned bytes are never torn on the 64-bit machines that Node runs on. Who
  * reads after the thread's end sees all of them; who reads beside it sees a recent state, which is all a gauge needs.
@@ -27,7 +28,6 @@
 
 import type { Arena } from "@esc/arena";
 import { regionAddress } from "@esc/arena/kernel";
-import type { LaneName } from "@esc/events";
 import { CompletionTracker } from "../retry/completion-tracker.ts";
 
 const NEXT = 0;
@@ -64,7 +64,7 @@ export class LaneState {
   readonly #numbers: Float64Array;
   readonly #words: Int32Array;
 
-  private constructor(arena: Arena, lane: LaneName) {
+  private constructor(arena: Arena, lane: string) {
     const { buffer } = arena.memory;
     const region = (part: string) => arena.region(regionName(lane, part));
     const [numbers, words, tracker, delayed] = [
@@ -91,7 +91,7 @@ export class LaneState {
   }
 
   /** Makes a lane's state. @param next first sequence to take. */
-  static create(arena: Arena, lane: LaneName, next: number, options: LaneStateOptions): LaneState {
+  static create(arena: Arena, lane: string, next: number, options: LaneStateOptions): LaneState {
     arena.allocate(regionName(lane, "numbers"), 8 * (WAITING + options.concurrency));
     arena.allocate(regionName(lane, "words"), 4 * WORDS);
     arena.allocate(regionName(lane, "tracker"), 4 * CompletionTracker.wordsFor(TRACKER_WINDOW));
@@ -102,7 +102,7 @@ export class LaneState {
   }
 
   /** The same in another thread. */
-  static attach(arena: Arena, lane: LaneName): LaneState {
+  static attach(arena: Arena, lane: string): LaneState {
     return new LaneState(arena, lane);
   }
 
@@ -273,6 +273,6 @@ export class LaneState {
   }
 }
 
-function regionName(lane: LaneName, part: string): string {
+function regionName(lane: string, part: string): string {
   return `lane.${lane}.${part}`;
 }

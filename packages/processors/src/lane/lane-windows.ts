@@ -7,6 +7,7 @@ import type { HandlerContext } from "../handler.ts";
 import type { TopicPlan } from "../handler-table.ts";
 import { Fifo } from "../retry/fifo.ts";
 import type { RetryPolicy } from "../retry/retry-policy.ts";
+import type { PastLayouts } from "../shards/past-layouts.ts";
 import type { Window, WindowResult } from "../windows/window-definition.ts";
 import { WindowSet, type WindowSetState } from "../windows/window-set.ts";
 import type { ProcessorCounter } from "./counters.ts";
@@ -35,6 +36,8 @@ export class LaneWindows {
   readonly #open = new Set<HeldWindow>();
   /** Windows hold the events below this sequence. */
   #next = 0;
+  /** And those that windows of shards before held. */
+  past: PastLayouts | undefined;
 
   constructor(options: LaneWindowsOptions) {
     this.#options = options;
@@ -78,7 +81,7 @@ export class LaneWindows {
    * @throws what `key`, `value` or `time` of a definition throws, EscError `ESC_WINDOW_VALUE` for a number that is none.
    */
   add(view: HandledEvent, plan: TopicPlan, sequence: number, delayed: boolean): void {
-    if (!delayed && sequence < this.#next) return;
+    if (!delayed && (sequence < this.#next || this.past?.inWindows(view.topicHash, sequence))) return;
     const nowMs = this.#options.clock();
     for (const index of plan.windows) {
       const { definition } = this.#options.windows[index] as Window;

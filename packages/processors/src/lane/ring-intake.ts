@@ -18,6 +18,9 @@ export class RingIntake {
   readonly #parts: LaneParts;
   readonly #stopped: () => boolean;
   readonly #view: HandledEvent;
+  /** Of a shard: the sequence behind the last run, and the position there. What lies before it is taken, or another's. */
+  #behind = 0;
+  #behindPosition = -1;
   /** Where the lane has handlers that take many events at once. */
   readonly #batches: BatchTaker | undefined;
 
@@ -32,6 +35,7 @@ export class RingIntake {
             each: (address, bytes, shift) => this.#takeRun(address, bytes, address + shift),
             blocked: () => this.blocked,
             interrupted: (position) => this.#interrupted(position),
+            isOwn: (view) => this.#isOwn(view),
             judge: (from, to) => this.#judge(from, to),
           })
         : undefined;
@@ -57,20 +61,23 @@ export class RingIntake {
 
   /** Gives up what is asked for, or takes a run. False when there was nothing to do; a promise where a handler is waited for. */
   take(): boolean | Promise<void> {
+    this.#passForeign();
     return this.#skipAsked() || this.#consumeRun();
   }
 
   /** Takes one run. False when there is none, or no room; a promise when a handler's is to be waited for. */
   #consumeRun(): boolean | Promise<void> {
     if (this.blocked) return false;
-    const { consumer, handlers, counters, onlyDurable, stages } = this.#options;
+    const { consumer, handlers, counters, onlyDurable, share, stages } = this.#options;
     const records = consumer.next(RUN_BYTES, onlyDurable);
     if (records === 0) return false;
     const { progress } = this.#parts;
     if (consumer.runSequence < progress.next) return this.#passTaken();
+    this.#noteRun();
     this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     if (handlers.empty && !progress.tracking) {
-      const events = records - consumer.runTombstones;
+      share?.find(runAddress(consumer), runAddress(consumer) + consumer.runBytes);
+      const events = share?.count ?? records - consumer.runTombstones;
       counters.add("processed", events);
       progress.passTo(consumer.runSequence + records);
       stages?.counted(consumer.runEnd);
@@ -100,7 +107,7 @@ export class RingIntake {
     let events = 0;
     let at = address;
     while (at < address + bytes && view.moveTo(at).sequence < progress.next) {
-      if (!view.tombstone) events++;
+      if (this.#isOwn(view)) events++;
       at += view.paddedBytes;
     }
     stages?.counted(at + toPosition);
@@ -113,19 +120,22 @@ export class RingIntake {
    * bytes are given back every few records, so that producers needn't wait for the whole run.
    */
   #takeRun(address: number, bytes: number, position: number): Promise<void> | undefined {
-    const { consumer, stages, state } = this.#options;
+    const { consumer, share, stages, state } = this.#options;
     const { progress, runner, sla, taker, windows } = this.#parts;
     const view = this.#view;
     const toPosition = position - address;
-    const end = address + bytes;
+    // Of a shard: from one of its own records to the next. What lies between is given back with them.
+    const first = share?.find(address, address + bytes);
+    const end = share?.end ?? address + bytes;
     let events = 0;
-    let at = address;
+    let at = first ?? address;
     let judged = address;
     state.callingNext();
     for (let n = 1; at < end; n++) {
       if ((runner.held > 0 || windows.full) && this.blocked) break;
       view.moveTo(at);
-      const next = at + view.paddedBytes;
+      if (share !== undefined && !progress.skipTo(view.sequence)) break;
+      const next = share === undefined ? at + view.paddedBytes : share.next();
       if (view.tombstone) {
         progress.finishedNext();
       } else {
@@ -151,7 +161,25 @@ export class RingIntake {
     if (judged < at) this.#judge(judged, at);
     stages?.handled(at + toPosition);
     consumer.release(at + toPosition, events);
+    this.#passForeign();
     return undefined;
+  }
+
+  #noteRun(): void {
+    const { consumer, share } = this.#options;
+    if (share === undefined) return;
+    this.#behind = consumer.runSequence + consumer.runRecords;
+    this.#behindPosition = consumer.runEnd;
+  }
+
+  /** A shard has come to the end of a run: what lies there of others has no part in its progress. */
+  #passForeign(): void {
+    if (this.#options.consumer.position === this.#behindPosition) this.#parts.progress.skipTo(this.#behind);
+  }
+
+  /** Whether a record is an event of this processor's. */
+  #isOwn(view: HandledEvent): boolean {
+    return !view.tombstone && this.#options.share?.owns(view.topicHash, view.sequence) !== false;
   }
 
   /** What {@link #takeRun} leaves to do when an event must be waited for. */
@@ -177,7 +205,8 @@ export class RingIntake {
     // The first one came first: if it is in time now, so were all of them when they were done.
     if (sla === undefined || sla.inTime(view.moveTo(from).timeMs)) return;
     for (let at = from; at < to; at += view.paddedBytes) {
-      if (view.moveTo(at).tombstone) continue;
+      view.moveTo(at);
+      if (!this.#isOwn(view)) continue;
       const plan = this.#options.handlers.find(view);
       // What is held is judged when it is done.
       if (plan.sla !== undefined && progress.isFinished(view.sequence) && !wasRetried(view))
@@ -194,7 +223,7 @@ export class RingIntake {
 
   /** Gives up the events that producers ask for. Each becomes a dead letter, or a counted drop when there is no room. */
   #skipAsked(): boolean {
-    const { consumer, counters, deadLetters, ring, skipOldest, stages } = this.#options;
+    const { consumer, counters, deadLetters, ring, share, skipOldest, stages } = this.#options;
     const { progress } = this.#parts;
     if (!skipOldest) return false;
     const target = ring.skipTarget;
@@ -202,21 +231,25 @@ export class RingIntake {
     const records = consumer.next(Math.min(RUN_BYTES, target - consumer.position));
     if (records === 0) return false;
     if (consumer.runSequence < progress.next) return this.#passTaken();
+    this.#noteRun();
     this.#parts.builtIns?.observe(runAddress(consumer), consumer.runBytes, consumer.runEnd);
     const view = this.#view;
     const { runBytes: bytes } = consumer;
     const address = runAddress(consumer);
     const toPosition = consumer.runEnd - bytes - address;
+    const first = share?.find(address, address + bytes);
+    const end = share?.end ?? address + bytes;
     let events = 0;
-    let at = address;
-    for (let n = 1; at < address + bytes && progress.hasRoom; n++) {
+    let at = first ?? address;
+    for (let n = 1; at < end && progress.hasRoom; n++) {
       view.moveTo(at);
+      if (share !== undefined && !progress.skipTo(view.sequence)) break;
       if (!view.tombstone) {
         const kept = deadLetters.write(view, { reason: "lane_overflow", attempts: 0 });
         counters.add(kept ? "deadLettered" : "dropped.overflow");
         events++;
       }
-      at += view.paddedBytes;
+      at = share === undefined ? at + view.paddedBytes : share.next();
       progress.finishedNext();
       if (n % RELEASE_RECORDS === 0) {
         consumer.release(at + toPosition, events);
@@ -225,6 +258,7 @@ export class RingIntake {
     }
     stages?.skipped(at + toPosition);
     consumer.release(at + toPosition, events);
+    this.#passForeign();
     return true;
   }
 }

@@ -154,10 +154,10 @@ export class WindowSet {
     };
   }
 
-  /** Goes on from what {@link state} told. On a fresh set only. */
+  /** Goes on from what {@link state} told. While nothing is open. */
   restore(state: WindowSetState, nowMs: number): void {
     const timed = this.#ms !== Number.POSITIVE_INFINITY;
-    if (timed && state.watermarkMs > 0) this.#watermarkMs = state.watermarkMs;
+    if (timed && state.watermarkMs > Math.max(0, this.#watermarkMs)) this.#watermarkMs = state.watermarkMs;
     this.#lastAddedMs = nowMs;
     for (const { key, startMs, endMs, first, last, numbers } of state.open) {
       const open = this.#begin(key, startMs, timed ? endMs : Number.POSITIVE_INFINITY, startMs, first, numbers);
