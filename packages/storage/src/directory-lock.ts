@@ -6,7 +6,7 @@
  *
  * It holds between processes that see the same process ids: not across containers or machines that share a volume.
  */
-import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EscError } from "@esc/events";
 import { makeDirectory } from "./log-fs.ts";
@@ -66,8 +66,16 @@ export class DirectoryLock {
 /** Makes the entry; the system allows it once. */
 function announce(dir: string, folder: string, entry: string): void {
   for (let tries = 1; ; tries++) {
-    // Outside: a file where the folder should be says EEXIST too, and nobody has the directory then.
-    makeDirectory(folder);
+    try {
+      makeDirectory(folder);
+    } catch (error) {
+      // A folder that stood in the way and that its owner gave back before it was looked at: once more. A file where the folder
+      // should be says EEXIST too, and nobody has the directory then.
+      const { code } = error as NodeJS.ErrnoException;
+      const inTheWay = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false;
+      if (code !== "EEXIST" || inTheWay || tries === MOST_TRIES) throw error;
+      continue;
+    }
     try {
       closeSync(openSync(join(folder, entry), "wx", 0o640));
       return;
