@@ -84,6 +84,10 @@ test("events of a delayed topic wait; they are listed, one is cancelled, and bot
   await written(first, "checkpoints/batch", (text) => text.includes('"delayed":[[1,'));
   first.kill("SIGKILL");
   await first.exited;
+  // Its address is still there, and nobody at it.
+  const unanswered = await esc("delayed", "list", first.dataDir);
+  expect(unanswered).toMatchObject({ code: 1, stdout: "" });
+  expect(unanswered.stderr).toMatch(/^esc: No server answers at 127\.0\.0\.1:\d+/);
   const hurried = new HandlerFolder(dir, NOTE, "");
   const second = await start(hurried, first.dataDir);
   const stats = await second.statsWhen((s) => s.lanes.transactional.delayed + s.lanes.batch.delayed === 2);
