@@ -1,11 +1,14 @@
 import { Arena } from "@esc/arena";
 import { Parker } from "@esc/queues";
+import { parkerAddress } from "@esc/queues/kernel";
 import { expect, onTestFinished, test } from "vitest";
 import { AnswerLoop } from "./index.ts";
 
 /** A loop over answers that the test holds: owed until it says otherwise. */
 function loop(spinMs = 1) {
-  const parker = Parker.create(Arena.create({ bytes: 1 << 16 }), "parker");
+  const arena = Arena.create({ bytes: 1 << 16 });
+  const parker = Parker.create(arena, "parker");
+  const word = new Int32Array(arena.memory.buffer, parkerAddress(parker), 1);
   const state = { owes: false, ms: 0, served: 0 };
   const answers = new AnswerLoop({
     parker,
@@ -25,7 +28,9 @@ function loop(spinMs = 1) {
     state.owes = true;
     answers.owed();
   };
-  return { answers, parker, state, ended, owe };
+  /** Whether a waker would find somebody to wake. */
+  const announced = () => Atomics.load(word, 0) !== 0;
+  return { announced, answers, parker, state, ended, owe };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -35,9 +40,13 @@ async function turns(count: number): Promise<void> {
 }
 
 test("while an answer is owed every turn of the event loop looks, and nobody has to wake anybody", async () => {
-  const { state, owe } = loop();
+  const { announced, state, owe } = loop();
+  await turn();
+  expect(announced()).toBe(true);
   owe();
+  expect(announced()).toBe(false);
   await turns(20);
+  expect(announced()).toBe(false);
   const looked = state.served;
   expect(looked).toBeGreaterThan(15);
   state.owes = false;
@@ -45,6 +54,7 @@ test("while an answer is owed every turn of the event loop looks, and nobody has
   const settled = state.served;
   await turns(20);
   expect(state.served).toBe(settled);
+  expect(announced()).toBe(true);
 });
 
 test("what takes longer than the time to turn is served by a wake-up, as is what was never owed", async () => {
