@@ -43,6 +43,7 @@ export class LaneSupervisor {
   #pause: NodeJS.Timeout | undefined;
   #beats = -1;
   #beatAt = 0;
+  #lookedAt = 0;
   /** Whether the present thread has got through its start. */
   #beating = false;
   #startedAt = 0;
@@ -60,6 +61,7 @@ export class LaneSupervisor {
   /** Starts the first thread; resolves once it takes events. @throws what its start fails with. */
   async start(): Promise<{ readonly slot: number; readonly builtIns: readonly BuiltInShape[] }> {
     const thread = await this.#run(undefined);
+    this.#lookedAt = performance.now();
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
     const { slots, builtIns = [] } = await thread.ready;
     return { slot: slots?.[0] as number, builtIns };
@@ -131,6 +133,9 @@ export class LaneSupervisor {
     const { state } = this.#options;
     const stallMs = this.#beating ? this.#options.stallMs : Math.max(START_MS, this.#options.stallMs);
     const now = performance.now();
+    // A look that is late itself, as after the process or its machine was suspended: the thread had that time no more than this one.
+    this.#beatAt += Math.max(0, now - this.#lookedAt - WATCH_MS);
+    this.#lookedAt = now;
     if (state.beats !== this.#beats) {
       this.#beats = state.beats;
       this.#beatAt = now;
