@@ -8,7 +8,7 @@
 // | 0 | u32 ×3 | capacity in bytes (a power of two), address of the data, kind |
 // | 12 | u32 ×3 | offset of the consumers, behind the producers; how many consumers; further parkers for each reason |
 // | 24 | i32 | producers' places that were ever taken: none behind them holds a claim |
-// | 32 | u32 ×8 | parkers to wake on publication |
+// | 32 | u32 ×8 | parkers to wake on publication; + 1 where a publication lets the owner nap |
 // | 64 | u32 ×8 | parkers to wake when space is freed and was wanted |
 // | 96 | u32 ×8 | parkers to wake when the durable position moves |
 // | 128 | u64 | claim: low half position / 8, high half next sequence, both modulo 2^32 |
@@ -25,7 +25,7 @@
 //
 // Each part is written by one side and has a pair of lines (128 bytes) of its own: the prefetcher of x86 pairs them.
 
-import { unparkAll } from "./parker";
+import { rouse, unparkAll } from "./parker";
 
 const CAPACITY: usize = 0;
 const DATA: usize = 4;
@@ -156,6 +156,9 @@ export function raise(p: usize, value: u64): void {
   }
 }
 
+/** Set in a parker's entry; its address is a multiple of 4. */
+const LETS_NAP: usize = 1;
+
 function addParker(ring: usize, reason: usize, parker: usize): bool {
   return addTo(ring + reason, PARKERS, parker) || addTo(moreParkers(ring, reason), load<u32>(ring + MORE_PARKERS), parker);
 }
@@ -168,8 +171,9 @@ function addTo(list: usize, places: usize, parker: usize): bool {
   return false;
 }
 
-export function wakeOnPublish(ring: usize, parker: usize): bool {
-  return addParker(ring, ON_PUBLISH, parker);
+/** @param letsNap whether a publication leaves an owner alone that naps. */
+export function wakeOnPublish(ring: usize, parker: usize, letsNap: bool): bool {
+  return addParker(ring, ON_PUBLISH, parker | usize(letsNap));
 }
 
 export function wakeOnSpace(ring: usize, parker: usize): bool {
@@ -183,21 +187,27 @@ export function wakeOnDurable(ring: usize, parker: usize): bool {
 // @ts-ignore: decorator
 @inline
 export function wakeAll(ring: usize, reason: usize): void {
-  if (atomic.load<u32>(ring + reason) != 0) wakeParkers(ring, reason);
+  if (atomic.load<u32>(ring + reason) != 0) wakeParkers(ring, reason, false);
 }
 
-function wakeParkers(ring: usize, reason: usize): void {
-  if (!wakeThese(ring + reason, PARKERS)) return;
+/** The same where it can't wait: who naps is woken as well. */
+export function rouseAll(ring: usize, reason: usize): void {
+  wakeParkers(ring, reason, true);
+}
+
+function wakeParkers(ring: usize, reason: usize, urgent: bool): void {
+  if (!wakeThese(ring + reason, PARKERS, urgent)) return;
   const more = load<u32>(ring + MORE_PARKERS);
-  if (more != 0) wakeThese(moreParkers(ring, reason), more);
+  if (more != 0) wakeThese(moreParkers(ring, reason), more, urgent);
 }
 
 /** @returns whether the list is full: then there may be more in the next. */
-function wakeThese(list: usize, places: usize): bool {
+function wakeThese(list: usize, places: usize, urgent: bool): bool {
   for (let i: usize = 0; i < places; i++) {
-    const parker = atomic.load<u32>(list + (i << 2));
-    if (parker == 0) return false;
-    unparkAll(parker);
+    const entry = <usize>atomic.load<u32>(list + (i << 2));
+    if (entry == 0) return false;
+    if (urgent || !(entry & LETS_NAP)) rouse(entry & ~LETS_NAP);
+    else unparkAll(entry & ~LETS_NAP);
   }
   return true;
 }

@@ -1,6 +1,6 @@
 // What only a lane's ring has: how far it is durable, and what producers ask of those behind them.
 
-import { DURABLE, DURABLE_SEQUENCE, ON_DURABLE, ON_PUBLISH, SKIP_TO, SYNC_TO, raise, wakeAll } from "./control";
+import { DURABLE, DURABLE_SEQUENCE, ON_DURABLE, ON_PUBLISH, SKIP_TO, SYNC_TO, raise, rouseAll, wakeAll } from "./control";
 
 export function durable(ring: usize): u64 {
   return atomic.load<u64>(ring + DURABLE);
@@ -20,7 +20,7 @@ export function publishDurable(ring: usize, position: u64, nextSequence: u64): v
 /** Asks consumers that skip to skip what is before `position`. */
 export function askToSkip(ring: usize, position: u64): void {
   raise(ring + SKIP_TO, position);
-  wakeAll(ring, ON_PUBLISH);
+  rouseAll(ring, ON_PUBLISH);
 }
 
 export function skipTarget(ring: usize): u64 {
@@ -31,7 +31,7 @@ export function skipTarget(ring: usize): u64 {
 export function askToSync(ring: usize, position: u64): void {
   if (atomic.load<u64>(ring + SYNC_TO) >= position) return;
   raise(ring + SYNC_TO, position);
-  wakeAll(ring, ON_PUBLISH);
+  rouseAll(ring, ON_PUBLISH);
 }
 
 export function syncTarget(ring: usize): u64 {

@@ -30,6 +30,28 @@ test.each([
   expect(ends).toBeGreaterThan(0);
 });
 
+const napping = { model: new URL("../assembly/model/napping.ts", import.meta.url) };
+
+test("no urgent wake-up is lost to who naps", async () => {
+  const threads: ExploreOptions["threads"] = [
+    ["napper", 3],
+    ["urgent", 2],
+    ["urgent", 1],
+  ];
+  const { ends } = await explore({ ...options(threads, 3), ...napping });
+  expect(ends).toBeGreaterThan(0);
+});
+
+test("the explorer finds that what isn't urgent leaves a napper asleep", async () => {
+  const threads: ExploreOptions["threads"] = [
+    ["napper", 1],
+    ["waker", 1],
+  ];
+  await expect(explore({ ...options(threads, 1), ...napping })).rejects.toMatchObject({
+    code: "ESC_EXPLORE_DEADLOCK",
+  });
+});
+
 describe("the explorer finds the bug", () => {
   const model = "assembly/model/parker.ts";
   const kernel = "assembly/parker.ts";

@@ -11,6 +11,7 @@ import { regionAddress } from "@esc/arena/kernel";
 
 const AWAKE = 0;
 const PARKED = 1;
+const NAPPING = 2;
 
 /** Where a parker's word lies: for the faces of kernels (`@esc/queues/kernel`). */
 export let parkerAddress: (parker: Parker) => number;
@@ -51,6 +52,20 @@ export class Parker {
     Atomics.store(this.#word, 0, PARKED);
   }
 
+  /**
+   * Announces a sleep of a while, through publications of rings that let the owner nap ({@link Ring.wakeOnPublish}). Look for
+   * what is urgent after it; then {@link nap} or {@link cancel}. Owner only.
+   */
+  prepareNap(): void {
+    Atomics.store(this.#word, 0, NAPPING);
+  }
+
+  /** Sleeps, blocking the thread, for `timeoutMs` or until something urgent wakes it. Owner only; not on the main thread. */
+  nap(timeoutMs: number): void {
+    Atomics.wait(this.#word, 0, NAPPING, timeoutMs);
+    this.cancel();
+  }
+
   /** Takes the announcement back: there was work. Owner only. */
   cancel(): void {
     if (!this.#shared) Atomics.store(this.#word, 0, AWAKE);
@@ -69,8 +84,10 @@ export class Parker {
     this.cancel();
   }
 
-  /** Wakes the owner if it sleeps or is about to; where several share the parker, all of them. Any thread. */
+  /** Wakes the owner if it sleeps, naps or is about to; where several share the parker, all of them. Any thread. */
   unpark(): void {
-    if (Atomics.compareExchange(this.#word, 0, PARKED, AWAKE) === PARKED) Atomics.notify(this.#word, 0);
+    // Looked at first: who is awake has its line to itself.
+    if (Atomics.load(this.#word, 0) === AWAKE) return;
+    if (Atomics.exchange(this.#word, 0, AWAKE) !== AWAKE) Atomics.notify(this.#word, 0);
   }
 }

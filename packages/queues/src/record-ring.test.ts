@@ -3,6 +3,7 @@ import { createCrcTable, RecordOffset } from "@esc/events";
 import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
 import { Parker, type RecordInput, RecordRing, type RingConsumer } from "./index.ts";
+import { parkerAddress } from "./parker.ts";
 import { runAddress } from "./ring-consumer.ts";
 
 const CAPACITY = 4_096;
@@ -165,6 +166,35 @@ test("who waits for space is woken when a consumer moves, and only then", async 
   drain(consumer, 1);
   await sleep;
   expect(producer.append(input(100))).toBe(true);
+});
+
+test("who naps is left alone by what is published, where it said so, and woken by what is asked; who sleeps is woken by both", () => {
+  const ring = makeRing();
+  const producer = ring.appender("p");
+  const parker = Parker.create(arena, "parker");
+  ring.wakeOnPublish(parker, { letsNap: true });
+  const other = Parker.create(arena, "other");
+  ring.wakeOnPublish(other);
+  const words = new Int32Array(arena.memory.buffer);
+  const asleep = (sleeper: Parker) => Atomics.load(words, parkerAddress(sleeper) / 4) !== 0;
+  parker.prepareNap();
+  other.prepareNap();
+  producer.append(input(100));
+  expect([asleep(parker), asleep(other)]).toEqual([true, false]);
+  ring.askToSync(ring.publishedPosition);
+  expect(asleep(parker)).toBe(false);
+  parker.prepareNap();
+  ring.askToSkip(ring.publishedPosition);
+  expect(asleep(parker)).toBe(false);
+  parker.prepareNap();
+  parker.unpark();
+  expect(asleep(parker)).toBe(false);
+  parker.prepare();
+  producer.append(input(100));
+  expect(asleep(parker)).toBe(false);
+  parker.prepareNap();
+  parker.nap(1);
+  expect(asleep(parker)).toBe(false);
 });
 
 test("the durable position wakes who waits for it, and skip and sync requests only ever grow", async () => {

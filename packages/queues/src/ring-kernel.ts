@@ -75,7 +75,7 @@ export interface RingKernel {
   advance(ring: number, consumer: number, position: number, records: number): void;
   ownRecords(from: number, to: number, index: number, most: number, by: number, shares: number, share: number): number;
   // Wake-ups.
-  wakeOnPublish(ring: number, parker: number): Flag;
+  wakeOnPublish(ring: number, parker: number, letsNap: number): Flag;
   wakeOnSpace(ring: number, parker: number): Flag;
   wakeOnDurable(ring: number, parker: number): Flag;
   wantSpace(ring: number): void;

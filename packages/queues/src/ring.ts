@@ -247,9 +247,12 @@ export abstract class Ring implements Disposable {
   /** @internal Fills a claim that was left open with what readers pass over, and publishes it. */
   protected abstract closeClaim(producer: number): void;
 
-  /** Wakes a parker whenever records are published, and when consumers are asked to skip or the log to sync. */
-  wakeOnPublish(parker: Parker): void {
-    this.#register(this.kernel.wakeOnPublish(this.address, parkerAddress(parker)));
+  /**
+   * Wakes a parker whenever records are published, and when consumers are asked to skip or the log to sync.
+   * @param options `letsNap`: what is published doesn't wake an owner that naps ({@link Parker.prepareNap}); what is asked does.
+   */
+  wakeOnPublish(parker: Parker, { letsNap = false }: { readonly letsNap?: boolean } = {}): void {
+    this.#register(this.kernel.wakeOnPublish(this.address, parkerAddress(parker), letsNap ? 1 : 0));
   }
 
   /** Wakes a parker when space is freed after {@link wantSpace}. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type LogFs,
   LogReader,
@@ -23,10 +23,19 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lane's ring and the writer that takes from it, with a clock and a disk that the test holds. */
-function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: number; spinMs?: number } = {}) {
-  const arena = Arena.create({ bytes: 1 << 20 });
+interface LaneOptions {
+  readonly sync?: SyncPolicy;
+  readonly groupBytes?: number;
+  readonly groupDelayMs?: number;
+  readonly spinMs?: number;
+  readonly gatherMs?: number;
+  readonly ringBytes?: number;
+}
+
+function lane(options: LaneOptions = {}) {
+  const arena = Arena.create({ bytes: 1 << 22 });
   createCrcTable(arena);
-  const ring = RecordRing.create(arena, "lane", { capacityBytes: 1 << 16 });
+  const ring = RecordRing.create(arena, "lane", { capacityBytes: options.ringBytes ?? 1 << 16 });
   const producer = ring.appender("producer");
   const disk = { full: false, broken: false, syncs: 0 };
   const fs: LogFs = {
@@ -55,6 +64,7 @@ function lane(options: { sync?: SyncPolicy; groupBytes?: number; groupDelayMs?: 
     groupDelayMs: options.groupDelayMs ?? 0,
     syncIntervalMs: 100,
     spinMs: options.spinMs ?? 0,
+    gatherMs: options.gatherMs ?? 0,
     now: () => clock.ms,
     onState: (_, state) => states.push(state.kind),
     onDurable: (lane, position) => durable.push({ lane, position, seen: ring.durablePosition }),
@@ -290,4 +300,74 @@ test("the thread looks on for a while before it sleeps, as long as its last rest
   // At first, and behind half a millisecond, it looks on; behind what took longer than looking on would have, it sleeps at once.
   expect(looksBeforeSleep.map((n) => n > 6)).toEqual([true, false, true, false]);
   expect(stored()).toEqual(upTo(4));
+});
+
+describe("where nobody waits for durability", () => {
+  const gathering = (more: LaneOptions = {}) => lane({ sync: "interval", gatherMs: 2, ringBytes: 1 << 20, ...more });
+
+  test("a record after a silence is written at once, and what follows gathers until its time is over", () => {
+    const { writer, append, clock, stored } = gathering();
+    append(1);
+    expect([writer.step(), stored()]).toEqual([true, upTo(1)]);
+    append(5);
+    clock.ms = 1.9;
+    expect([writer.step(), stored()]).toEqual([false, upTo(1)]);
+    append(5);
+    clock.ms = 2;
+    expect([writer.step(), stored()]).toEqual([true, upTo(11)]);
+  });
+
+  test.each(["interval", "never"] as const)("%s: who asks for durability has it at once", (sync) => {
+    const { ring, writer, append } = gathering({ sync });
+    append(1);
+    writer.step();
+    append(5);
+    ring.askToSync(ring.publishedPosition);
+    expect([writer.step(), ring.durableSequence]).toEqual([true, 7]);
+  });
+
+  test.each(["group", "always"] as const)("%s gathers nothing beyond its own rule", (sync) => {
+    const { writer, append, stored } = gathering({ sync });
+    append(1);
+    writer.step();
+    append(1);
+    expect([writer.step(), stored()]).toEqual([true, upTo(2)]);
+  });
+
+  test("a quarter of the ring is written without waiting longer", () => {
+    const { ring, writer, append, stored } = gathering({ groupBytes: 1 << 20 });
+    append(1);
+    writer.step();
+    while (ring.publishedPosition < ring.capacityBytes / 4) append(1);
+    expect(writer.step()).toBe(false);
+    append(1);
+    expect(writer.step()).toBe(true);
+    expect(stored().length).toBeGreaterThan(1_000);
+  });
+
+  test("a small ring gathers nothing", () => {
+    const { writer, append } = gathering({ ringBytes: 1 << 16 });
+    for (let n = 0; n < 3; n++) {
+      append(1);
+      expect(writer.step()).toBe(true);
+    }
+  });
+
+  test("the thread naps while records come, sleeps once none came for as long, and leaves none in the ring at a stop", () => {
+    const { writer, parker, append, clock, stored } = gathering();
+    const rests: string[] = [];
+    vi.spyOn(parker, "nap").mockImplementation((ms) => {
+      rests.push(`nap ${ms}`);
+      clock.ms += ms;
+      if (rests.length <= 2) append(1);
+    });
+    vi.spyOn(parker, "park").mockImplementation(() => {
+      rests.push("park");
+      append(2);
+    });
+    append(1);
+    writer.run(() => rests.at(-1) === "park");
+    expect(rests).toEqual(["nap 2", "nap 2", "nap 2", "park"]);
+    expect(stored()).toEqual(upTo(5));
+  });
 });

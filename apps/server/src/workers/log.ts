@@ -33,6 +33,7 @@ await startWorker(port, () => {
     groupBytes: storage.group_bytes,
     groupDelayMs: storage.group_delay_ms,
     syncIntervalMs: storage.sync_interval_ms,
+    gatherMs: storage.gather_ms,
     spinMs: config.spin_us / 1_000,
     now: () => performance.now(),
     onDurable: pipeline.latency.durable(),
