@@ -1,5 +1,5 @@
 /** Reads recorded cases: a directive, perhaps lines of input, `----`, and the output that is expected up to an empty line. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Beside the project; the recordings are others' work, so they are read where they lie and no part of it. */
@@ -22,12 +22,8 @@ export function recordings(folder: string): readonly string[] {
   return [];
 }
 
-export function recording(folder: string, file: string): string {
-  return readFileSync(join(RECORDED, folder, file), "utf8");
-}
-
 export function parseCases(text: string): readonly Case[] {
-  const lines = text.split("\n");
+  const lines = text.replaceAll("\r\n", "\n").split("\n");
   const cases: Case[] = [];
   let at = 0;
   while (at < lines.length) {

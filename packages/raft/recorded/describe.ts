@@ -8,6 +8,7 @@ import {
   type HardState,
   type Message,
   type MessageType,
+  NONE,
   type Snapshot,
 } from "../src/message.ts";
 import type { Progress, ProgressState } from "../src/progress.ts";
@@ -90,6 +91,7 @@ function describeHardState({ term, vote, commit }: HardState): string {
 }
 
 function describeTarget(id: number): string {
+  if (id === NONE) return "None";
   if (id === APPEND_THREAD) return "AppendThread";
   return id === APPLY_THREAD ? "ApplyThread" : id.toString(16);
 }

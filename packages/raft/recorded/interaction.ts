@@ -1,10 +1,9 @@
 /** Plays a recorded script: a whole group, one bag of messages, and a command at a time. */
 import type { Transition } from "../src/conf-change.ts";
 import { NO_DATA } from "../src/entry.ts";
-import { isStorageTarget, type Message, message } from "../src/message.ts";
-import type { RaftOptions } from "../src/options.ts";
+import { type Message, message } from "../src/message.ts";
 import type { Case } from "./datadriven.ts";
-import { value, values } from "./datadriven.ts";
+import { value } from "./datadriven.ts";
 import {
   describeEntries,
   describeMessage,
@@ -14,7 +13,9 @@ import {
   parseChanges,
   ROLE_NAMES,
 } from "./describe.ts";
+import { MessageBag } from "./message-bag.ts";
 import { ScriptNode } from "./script-node.ts";
+import { ELECTION_TICKS, scriptSettings } from "./script-settings.ts";
 
 /** The recordings' words for what is refused. */
 const REFUSALS: Record<string, string> = {
@@ -24,9 +25,16 @@ const REFUSALS: Record<string, string> = {
   ESC_RAFT_LOCAL_MESSAGE: "raft: cannot step raft local message",
 };
 
+/** How much the original's logger says. The last one silences everything but errors of commands. */
+const LEVELS = ["DEBUG", "INFO", "WARN", "ERROR", "FATAL", "NONE"];
+
+function isTransition(word: string): word is Transition {
+  return word === "auto" || word === "implicit" || word === "explicit";
+}
+
 export class Interaction {
   readonly #nodes: ScriptNode[] = [];
-  #messages: Message[] = [];
+  readonly #messages = new MessageBag();
   #output = "";
   #indent = "";
   #quiet = false;
@@ -49,7 +57,7 @@ export class Interaction {
         node().core.campaign();
         return;
       case "propose":
-        this.#refused(node().core.propose(new TextEncoder().encode(found.args[1]?.key ?? "")));
+        this.#refusedCommand(node().core.propose(new TextEncoder().encode(found.args[1]?.key ?? "")));
         return;
       case "propose-conf-change":
         this.#proposeConfChange(found, node());
@@ -64,13 +72,13 @@ export class Interaction {
         this.#each(ids, "processing apply thread", (each) => this.#processApply(each));
         return;
       case "deliver-msgs":
-        this.#deliverCommand(found, ids);
+        this.#deliverCommand(found);
         return;
       case "stabilize":
         this.#stabilizeCommand(found, ids);
         return;
       case "tick-election":
-        this.#tick(node(), 3);
+        this.#tick(node(), ELECTION_TICKS);
         return;
       case "tick-heartbeat":
         this.#tick(node(), 1);
@@ -79,7 +87,7 @@ export class Interaction {
         node().core.state.randomizedElectionTicks = Number(value(found, "timeout"));
         return;
       case "log-level":
-        this.#quiet = found.args[0]?.key.toLowerCase() === "none";
+        this.#setLevel(found.args[0]?.key ?? "");
         return;
       case "raft-log":
         this.#print(node().describeLog(describeEntries));
@@ -88,10 +96,12 @@ export class Interaction {
         this.#raftState();
         return;
       case "status":
-        this.#print(describeProgressMap(node().core.state.tracker.progress));
+        // Only a leader knows how far the others are.
+        if (node().core.state.role === "leader") this.#print(describeProgressMap(node().core.state.tracker.progress));
         return;
       case "compact":
         node().storage.compact(ids[1] as number);
+        this.#print(node().describeLog(describeEntries));
         return;
       case "send-snapshot":
         this.#sendSnapshot(node(), ids[1] as number);
@@ -105,94 +115,78 @@ export class Interaction {
       case "report-unreachable":
         node().core.reportUnreachable(ids[1] as number);
         return;
+      case "_breakpoint":
+        return;
       default:
         throw new Error(`line ${found.line}: unknown command ${found.command}`);
     }
   }
 
   #addNodes(found: Case, count: number): void {
-    const list = (key: string) => (values(found, key) ?? []).map(Number);
-    const flag = (key: string) => value(found, key) === "true";
-    const index = Number(value(found, "index") ?? 0);
-    const numbers = (key: string, option: keyof RaftOptions) =>
-      value(found, key) === undefined ? {} : { [option]: Number(value(found, key)) };
-    const confState = { ...NO_MEMBERS, voters: list("voters"), learners: list("learners") };
-    const data = new TextEncoder().encode(value(found, "content") ?? "");
-    const bootstrap = index === 0 && confState.voters.length === 0 ? undefined : { index, term: 1, confState, data };
-    for (let n = 0; n < count; n++) {
-      const options = {
-        electionTicks: 3,
-        heartbeatTicks: 1,
-        applied: index,
-        preVote: flag("prevote"),
-        checkQuorum: flag("checkquorum") || value(found, "read-only") === "lease-based",
-        readMode: value(found, "read-only") === "lease-based" ? ("lease" as const) : ("safe" as const),
-        asyncStorageWrites: flag("async-storage-writes"),
-        forwardProposals: true,
-        stepDownOnRemoval: flag("step-down-on-removal"),
-        disableConfChangeValidation: flag("disable-conf-change-validation"),
-        maxMessageBytes: Number.MAX_SAFE_INTEGER,
-        maxInflightMessages: 2 ** 31 - 1,
-        maxInflightBytes: 0,
-        maxUncommittedBytes: Number.MAX_SAFE_INTEGER,
-        maxApplyingBytes: Number.MAX_SAFE_INTEGER,
-        ...numbers("inflight", "maxInflightMessages"),
-        ...numbers("max-committed-size-per-ready", "maxApplyingBytes"),
-      };
-      this.#nodes.push(new ScriptNode(this.#nodes.length + 1, options, bootstrap));
+    const { options, bootstrap } = scriptSettings(found);
+    if (bootstrap !== undefined && bootstrap.index <= 1) {
+      this.#failed("index must be specified as > 1 due to bootstrap");
+      return;
     }
+    for (let n = 0; n < count; n++) this.#nodes.push(new ScriptNode(this.#nodes.length + 1, options, bootstrap));
   }
 
   #proposeConfChange(found: Case, node: ScriptNode): void {
-    const transition = (value(found, "transition") ?? "auto") as Transition;
-    const change = { changes: parseChanges(found.input), transition, context: NO_DATA };
-    this.#refused(node.core.proposeConfChange(change, { single: value(found, "v1") === "true" }));
+    const transition = value(found, "transition") ?? "auto";
+    if (!isTransition(transition)) {
+      this.#failed(`unknown transition ${transition}`);
+      return;
+    }
+    const changes = parseChanges(found.input);
+    const single = value(found, "v1") === "true";
+    if (single && (changes.length > 1 || transition !== "auto")) {
+      this.#failed("v1 conf change can only have one operation and no transition");
+      return;
+    }
+    this.#refusedCommand(node.core.proposeConfChange({ changes, transition, context: NO_DATA }, { single }));
   }
 
   #processReady(node: ScriptNode): void {
     const { ready, sent } = node.processReady((text) => this.#print(text), describeReady);
-    this.#messages.push(...sent);
+    this.#messages.add(sent);
     if (ready) node.core.advance();
   }
 
   #processAppend(node: ScriptNode): void {
-    const work = node.appendWork.shift();
-    if (work === undefined) {
-      this.#print("no append work to perform");
-      return;
-    }
-    const { responses } = work;
-    this.#print(`Processing:\n${describeMessage({ ...work, responses: [] })}\n`);
-    node.append(work.term > 0 || work.vote > 0 || work.commit > 0 ? work : undefined, work.entries, work.snapshot);
-    this.#print(`Responses:\n${responses.map((each) => `${describeMessage(each)}\n`).join("")}`);
-    this.#messages.push(...responses);
+    this.#work("append", node.appendWork.shift(), (work) => {
+      const hasHardState = work.term > 0 || work.vote > 0 || work.commit > 0;
+      node.append(hasHardState ? work : undefined, work.entries, work.snapshot);
+    });
   }
 
   #processApply(node: ScriptNode): void {
-    const work = node.applyWork.shift();
-    if (work === undefined) {
-      this.#print("no apply work to perform");
-      return;
-    }
-    const { responses } = work;
-    this.#print(`Processing:\n${describeMessage({ ...work, responses: [] })}\n`);
-    node.apply(work.entries);
-    this.#print(`Responses:\n${responses.map((each) => `${describeMessage(each)}\n`).join("")}`);
-    this.#messages.push(...responses);
+    this.#work("apply", node.applyWork.shift(), ({ entries }) => node.apply(entries));
   }
 
-  #deliverCommand(found: Case, ids: readonly number[]): void {
+  #work(kind: "append" | "apply", work: Message | undefined, act: (work: Message) => void): void {
+    if (work === undefined) {
+      this.#print(`no ${kind} work to perform`);
+      return;
+    }
+    this.#print(`Processing:\n${describeMessage({ ...work, responses: [] })}\n`);
+    act(work);
+    this.#print(`Responses:\n${work.responses.map((each) => `${describeMessage(each)}\n`).join("")}`);
+    this.#messages.add(work.responses);
+  }
+
+  #deliverCommand(found: Case): void {
     const type = value(found, "type");
-    const drops = (values(found, "drop") ?? []).map(Number);
+    if (type !== undefined && !Object.values(MESSAGE_NAMES).includes(type)) throw new Error(`no message is a ${type}`);
     let delivered = 0;
-    for (const id of ids) delivered += this.#deliver(id, type, false);
-    for (const id of drops) delivered += this.#deliver(id, type, true);
+    for (const { key, values: ids } of found.args) {
+      if (/^\d+$/.test(key)) delivered += this.#deliver(Number(key), type, false);
+      else if (key === "drop") for (const id of ids) delivered += this.#deliver(Number(id), type, true);
+    }
     if (delivered === 0) this.#print("no messages\n");
   }
 
   #deliver(to: number, type: string | undefined, drop: boolean): number {
-    const taken = this.#queued(to, type, drop);
-    this.#messages = this.#messages.filter((sent) => !taken.includes(sent));
+    const taken = this.#messages.take(to, type, drop);
     for (const sent of taken) {
       this.#print(`${drop ? "dropped: " : ""}${describeMessage(sent)}\n`);
       if (!drop) this.#refused(this.#node(to).core.step(sent));
@@ -200,20 +194,10 @@ export class Interaction {
     return taken.length;
   }
 
-  /** What is queued for a node; what it sends itself can't be dropped, it isn't sent at all. */
-  #queued(to: number, type: string | undefined, drop: boolean): readonly Message[] {
-    return this.#messages.filter(
-      (sent) =>
-        sent.to === to &&
-        (type === undefined || MESSAGE_NAMES[sent.type] === type) &&
-        !(drop && (sent.from === sent.to || isStorageTarget(sent.from))),
-    );
-  }
-
   #stabilizeCommand(found: Case, ids: readonly number[]): void {
     const level = value(found, "log-level");
     const before = this.#quiet;
-    if (level !== undefined) this.#quiet = level.toLowerCase() === "none";
+    if (level !== undefined) this.#setLevel(level);
     this.#stabilize(ids.length === 0 ? this.#nodes : ids.map((id) => this.#node(id)));
     this.#quiet = before;
   }
@@ -235,7 +219,7 @@ export class Interaction {
       );
       stage(
         "receiving messages",
-        ({ id }) => this.#queued(id, undefined, false).length > 0,
+        ({ id }) => this.#messages.has(id),
         ({ id }) => void this.#deliver(id, undefined, false),
       );
       stage(
@@ -269,7 +253,7 @@ export class Interaction {
 
   #sendSnapshot(node: ScriptNode, to: number): void {
     const sent = message("snapshot", to, { from: node.id, term: node.core.state.term, snapshot: node.snapshot() });
-    this.#messages.push(sent);
+    this.#messages.add([sent]);
     this.#print(describeMessage(sent));
   }
 
@@ -291,6 +275,20 @@ export class Interaction {
     if (refusal !== undefined) this.#print(`${REFUSALS[refusal.code] ?? refusal.code}\n`);
   }
 
+  /** What refuses a command of the script itself is told at any level. */
+  #refusedCommand(refusal: { readonly code: string } | undefined): void {
+    if (refusal !== undefined) this.#failed(REFUSALS[refusal.code] ?? refusal.code);
+  }
+
+  #failed(why: string): void {
+    this.#output += `${why}\n`;
+  }
+
+  #setLevel(level: string): void {
+    if (LEVELS.includes(level.toUpperCase())) this.#quiet = level.toUpperCase() === "NONE";
+    else this.#failed(`log levels must be either of [${LEVELS.join(" ")}]`);
+  }
+
   #print(text: string): void {
     if (this.#quiet || text === "") return;
     const lines = text.replace(/\n$/, "").split("\n");
@@ -303,5 +301,3 @@ export class Interaction {
     return node;
   }
 }
-
-const NO_MEMBERS = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };

@@ -28,8 +28,7 @@ export function isLinearizable<S>(
   keyOf: (state: S) => string,
 ): boolean {
   const head = eventsOf(operations);
-  const done = new Uint32Array(Math.ceil(operations.length / 32));
-  const seen = new Set<string>();
+  const visited = new Visited(operations.length);
   const taken: { readonly call: Event; readonly state: S }[] = [];
   /** What has returned must be placed; what never returned need not be. */
   let mustPlace = operations.filter(({ end }) => end !== Number.POSITIVE_INFINITY).length;
@@ -40,7 +39,7 @@ export function isLinearizable<S>(
     if (at.isCall) {
       const operation = operations[at.operation] as Operation<S>;
       const after = operation.apply(state);
-      if (after !== undefined && remember(seen, done, at.operation, keyOf(after))) {
+      if (after !== undefined && visited.place(at.operation, keyOf(after))) {
         taken.push({ call: at, state });
         state = after;
         if (operation.end !== Number.POSITIVE_INFINITY) mustPlace--;
@@ -56,7 +55,7 @@ export function isLinearizable<S>(
     const last = taken.pop();
     if (last === undefined) return false;
     const { operation } = last.call;
-    done[operation >>> 5] = (done[operation >>> 5] as number) & ~(1 << (operation & 31));
+    visited.toggle(operation);
     if (operations[operation]?.end !== Number.POSITIVE_INFINITY) mustPlace++;
     state = last.state;
     unlift(last.call);
@@ -65,16 +64,56 @@ export function isLinearizable<S>(
   return true;
 }
 
-/** Marks an operation as placed. Returns false, and unmarks it, when this set of operations and this state were met before. */
-function remember(seen: Set<string>, done: Uint32Array, operation: number, key: string): boolean {
-  done[operation >>> 5] = (done[operation >>> 5] as number) | (1 << (operation & 31));
-  const where = `${done.join(",")}|${key}`;
-  if (!seen.has(where)) {
-    seen.add(where);
+/** Which operations are placed, and all pairs of such a set and a state that the search has been at. */
+class Visited {
+  readonly #placed: Uint32Array;
+  readonly #seen = new Map<number, { readonly placed: Uint32Array; readonly state: number }[]>();
+  /** States by number: their keys may be long, and are compared once each. */
+  readonly #states = new Map<string, number>();
+  /** Of the set alone, kept as it changes. */
+  #hash = 0;
+
+  constructor(operations: number) {
+    this.#placed = new Uint32Array(Math.ceil(operations / 32));
+  }
+
+  /** Places an operation. Returns false, and doesn't, when this set of operations and this state were met before. */
+  place(operation: number, key: string): boolean {
+    this.toggle(operation);
+    const state = this.#states.get(key) ?? this.#states.size;
+    if (state === this.#states.size) this.#states.set(key, state);
+    const hash = this.#hash ^ mixed(state);
+    const bucket = this.#seen.get(hash);
+    if (bucket === undefined) {
+      this.#seen.set(hash, [{ placed: this.#placed.slice(), state }]);
+      return true;
+    }
+    if (bucket.some((known) => known.state === state && equal(known.placed, this.#placed))) {
+      this.toggle(operation);
+      return false;
+    }
+    bucket.push({ placed: this.#placed.slice(), state });
     return true;
   }
-  done[operation >>> 5] = (done[operation >>> 5] as number) & ~(1 << (operation & 31));
-  return false;
+
+  /** Takes an operation into the set, or out of it. */
+  toggle(operation: number): void {
+    const word = operation >>> 5;
+    this.#placed[word] = (this.#placed[word] as number) ^ (1 << (operation & 31));
+    this.#hash ^= mixed(-operation - 1);
+  }
+}
+
+/** Spreads a number over 32 bits. */
+function mixed(n: number): number {
+  let bits = Math.imul(n + 1, 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
+  return bits ^ (bits >>> 13);
+}
+
+function equal(a: Uint32Array, b: Uint32Array): boolean {
+  for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
+  return true;
 }
 
 function eventsOf<S>(operations: readonly Operation<S>[]): Event {
