@@ -1,0 +1,48 @@
+/** What the disk itself takes, by `dd`: the bound that a log is measured against. */
+import { execFileSync } from "node:child_process";
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+const FILE_BYTES = 1 << 30;
+
+/** How `dd` syncs: after each block, or once at the end of a GiB. */
+export type Syncing = "oflag=dsync" | "conv=fdatasync";
+
+/**
+ * Bytes a second of each GiB that `dd` writes into a new file in `dir`, one file after the other until `seconds` are over.
+ * @param blockBytes of one write.
+ */
+export function ddRates(dir: string, seconds: number, blockBytes: number, syncing: Syncing): number[] {
+  const path = join(dir, "dd.bytes");
+  const rates: number[] = [];
+  const count = FILE_BYTES / blockBytes;
+  const until = performance.now() + seconds * 1e3;
+  do {
+    const started = performance.now();
+    execFileSync("dd", ["if=/dev/zero", `of=${path}`, `bs=${blockBytes}`, `count=${count}`, syncing, "status=none"]);
+    rates.push((FILE_BYTES / (performance.now() - started)) * 1e3);
+    rmSync(path);
+  } while (performance.now() < until);
+  return rates;
+}
+
+/** Milliseconds of each append of `bytes` followed by an `fdatasync`, sorted, over `seconds`; every 5 ms unless said otherwise. */
+export async function syncTimes(dir: string, seconds: number, bytes: number, everyMs = 5): Promise<number[]> {
+  const path = join(dir, "fdatasync.bytes");
+  const data = Buffer.alloc(bytes, 1);
+  const file = openSync(path, "w");
+  const times: number[] = [];
+  try {
+    for (const until = performance.now() + seconds * 1e3; performance.now() < until; ) {
+      const started = performance.now();
+      writeSync(file, data);
+      fdatasyncSync(file);
+      times.push(performance.now() - started);
+      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+  } finally {
+    closeSync(file);
+    rmSync(path);
+  }
+  return times.sort((a, b) => a - b);
+}
