@@ -259,12 +259,14 @@ const OPERATIONS: Readonly<Record<string, () => Operation>> = {
 const gc = globalThis.gc;
 if (gc === undefined) throw new Error("run with --expose-gc");
 let collections = 0;
+/** Measurements of an operation whose heap grew. */
+const ROUNDS = 3;
 new PerformanceObserver((list) => {
   collections += list.getEntries().length;
 }).observe({ entryTypes: ["gc"] });
 
 /**
- * Runs it until it is compiled for good; then measures. Many short calls, or only the loop would be compiled and not the
+ * Runs it until it is compiled for good; then measures, the least of three. Many short calls, or only the loop would be compiled and not the
  * function around it, whose first iterations would then box their numbers.
  */
 async function measure(name: string, operation: Operation, operations: number): Promise<Allocation> {
@@ -273,6 +275,16 @@ async function measure(name: string, operation: Operation, operations: number): 
   gc?.();
   for (let round = 0; round < 20_000; round++) operation(BATCH);
   for (let round = 0; round < 4; round++) operation(operations / 10);
+  // What allocates does so every time; what a compiler was late with on a busy machine is over by the next one.
+  let least = await measureOnce(operation, operations);
+  for (let again = 1; again < ROUNDS && least.bytes > 0; again++) {
+    const next = await measureOnce(operation, operations);
+    if (next.collections <= least.collections && next.bytes < least.bytes) least = next;
+  }
+  return { operation: name, operations, bytesPerOperation: least.bytes / operations, collections: least.collections };
+}
+
+async function measureOnce(operation: Operation, operations: number): Promise<{ bytes: number; collections: number }> {
   // Compilers finish in the background, and the observer tells in a task of its own.
   await setTimeout(20);
   gc?.();
@@ -282,7 +294,7 @@ async function measure(name: string, operation: Operation, operations: number): 
   operation(operations);
   const after = process.memoryUsage().heapUsed;
   await setTimeout(20);
-  return { operation: name, operations, bytesPerOperation: Math.max(0, after - before) / operations, collections };
+  return { bytes: Math.max(0, after - before), collections };
 }
 
 const operations = Number(process.argv[2] ?? 10_000_000);

@@ -3,6 +3,7 @@
  * and ended, so that every way a client can behave is tested without one too.
  */
 import { AnswerKind, encodeAnswer, refusalText } from "@esc/events";
+import type { CarryBuffers } from "./carry-buffers.ts";
 import { type FrameScanner, type InputArea, ScanStatus } from "./frame-scanner.ts";
 import type { LaneGate } from "./lane-gate.ts";
 import type { PartialFrame, PartialFrames } from "./partial-frames.ts";
@@ -33,13 +34,15 @@ export interface ConnectionOptions {
   readonly answerBytes: number;
   /** What all connections hold of unfinished frames. */
   readonly partials: PartialFrames;
+  /** Where what is carried over between reads gets its memory, once it is more than every connection has. */
+  readonly carries: CarryBuffers;
   /** Milliseconds from any start, never going back. */
   readonly now: () => number;
 }
 
 /** Small enough for ten thousand connections, large enough for what is left of usual frames. */
 const CARRY_BYTES = 1_024;
-/** A carry that a large frame made grow is given back when it is empty. */
+/** A carry beyond this is one of the thread's spares, and is given back when it is empty. */
 const KEEP_CARRY_BYTES = 16_384;
 
 const NOTHING = Buffer.alloc(0);
@@ -51,9 +54,11 @@ export class Connection implements PartialFrame {
   readonly #gate: LaneGate;
   readonly #answerBytes: number;
   readonly #partials: PartialFrames;
+  readonly #carries: CarryBuffers;
   readonly #now: () => number;
   readonly #pending = new PendingAcks();
-  #carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+  readonly #small = Buffer.allocUnsafeSlow(CARRY_BYTES);
+  #carry = this.#small;
   #carried = 0;
   /** Bytes that the frame at the carry's start has in all; 0 when that isn't known yet. */
   #frameBytes = 0;
@@ -80,6 +85,7 @@ export class Connection implements PartialFrame {
     this.#gate = options.gate;
     this.#answerBytes = options.answerBytes;
     this.#partials = options.partials;
+    this.#carries = options.carries;
     this.#now = options.now;
   }
 
@@ -258,7 +264,7 @@ export class Connection implements PartialFrame {
     this.#ended = true;
     this.#cut = true;
     this.#carried = 0;
-    this.#carry = NOTHING;
+    this.#replaceCarry(NOTHING);
     this.#finishIfSettled();
   }
 
@@ -271,7 +277,12 @@ export class Connection implements PartialFrame {
   }
 
   #giveBackCarry(): void {
-    if (this.#carry.length > KEEP_CARRY_BYTES) this.#carry = Buffer.allocUnsafeSlow(CARRY_BYTES);
+    if (this.#carry.length > KEEP_CARRY_BYTES) this.#replaceCarry(this.#small);
+  }
+
+  #replaceCarry(by: Buffer): void {
+    if (this.#carry.length > KEEP_CARRY_BYTES) this.#carries.giveBack(this.#carry);
+    this.#carry = by;
   }
 
   #keep(start: number, end: number): void {
@@ -280,9 +291,10 @@ export class Connection implements PartialFrame {
     if (this.#carried === 0 && needed <= CARRY_BYTES) this.#giveBackCarry();
     if (needed > this.#carry.length) {
       // Doubles, but not beyond the frame that grows: a length that lies costs no more than the bytes that came.
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#frameBytes, 2 * needed + CARRY_BYTES)));
+      const bytes = Math.max(needed, Math.min(this.#frameBytes, 2 * needed + CARRY_BYTES));
+      const larger = bytes > KEEP_CARRY_BYTES ? this.#carries.take(bytes) : Buffer.allocUnsafeSlow(bytes);
       this.#carry.copy(larger, 0, 0, this.#carried);
-      this.#carry = larger;
+      this.#replaceCarry(larger);
     }
     this.#carry.set(this.#input.bytes.subarray(start, end), this.#carried);
     this.#carried = needed;

@@ -48,6 +48,7 @@ export class IngestRig {
   readonly tcp: FrameScanner;
   readonly udp: FrameScanner;
   readonly partials: PartialFrames;
+  readonly carries = new CarryBuffers();
   readonly stamps: Readonly<Record<LaneName, StampRing>> | undefined;
   /** The connections' clock. */
   readonly clock = { ms: 0 };
@@ -84,8 +85,8 @@ export class IngestRig {
   }
 
   connection(socket: ConnectionSocket, answerBytes = 1 << 20): Connection {
-    const { tcp: scanner, input, gate, partials, clock } = this;
-    return new Connection({ socket, scanner, input, gate, answerBytes, partials, now: () => clock.ms });
+    const { tcp: scanner, input, gate, partials, carries, clock } = this;
+    return new Connection({ socket, scanner, input, gate, answerBytes, partials, carries, now: () => clock.ms });
   }
 
   /** As the socket does it: bytes into the input area, then the call. */

@@ -1,6 +1,7 @@
 /** The TCP source: accepts connections and reads them straight into the arena. */
 import net from "node:net";
 import type { CounterBlock } from "@esc/metrics";
+import { CarryBuffers } from "./carry-buffers.ts";
 import { Connection, type ConnectionSocket } from "./connection.ts";
 import { DescriptorRoom } from "./descriptor-room.ts";
 import type { FrameScanner, InputArea } from "./frame-scanner.ts";
@@ -60,6 +61,7 @@ export class TcpSource {
   readonly #parts: TcpSourceParts;
   readonly #server: net.Server;
   readonly #partials: PartialFrames;
+  readonly #carries = new CarryBuffers();
   readonly #descriptors = new DescriptorRoom();
   readonly #count: ConnectionCount;
   #stallTimer: NodeJS.Timeout | undefined;
@@ -179,6 +181,7 @@ export class TcpSource {
       gate,
       answerBytes: this.#options.ackBufferBytes,
       partials: this.#partials,
+      carries: this.#carries,
       now: () => performance.now(),
     });
     this.#connections.set(connection, socket);
