@@ -37,6 +37,8 @@ const seconds = Number(values.seconds);
 const GIB = 1 << 30;
 /** `storage.group_bytes`: the most that the log writes before a sync. */
 const GROUP_BYTES = 4 << 20;
+/** What dd writes in one file, for a share of the disk at the log's own length. */
+const MOST_DD_BYTES = 2 ** 34;
 const SAMPLE_MS = 1_000;
 /** Threads on an event's way. */
 const ON_THE_WAY = /^(ingest|lane\.|log$)/;
@@ -99,6 +101,8 @@ try {
   const collections = parseGcTrace(printed, readFileSync(marks, "utf8"));
   rmSync(join(dir, "data"), { recursive: true, force: true });
   const diskAfter = ddRates(dir, Number(values.dd), GROUP_BYTES, "oflag=dsync");
+  const logBytes = (samples.at(-1)?.diskBytes ?? 0) - (samples[0]?.diskBytes ?? 0);
+  const diskAsLong = ddRates(dir, 0, GROUP_BYTES, "oflag=dsync", Math.min(MOST_DD_BYTES, logBytes));
   const diskAtOnce = ddRates(dir, Number(values.dd) / 2, GROUP_BYTES, "conv=fdatasync");
   const { sent, drained, server: counts } = report;
   if (counts === null || drained === null) throw new Error(`the run failed: ${report.error ?? report.outcome}`);
@@ -125,14 +129,14 @@ try {
     return `${(median / 1e6).toFixed(0)} (${(lowest / 1e6).toFixed(0)}–${(highest / 1e6).toFixed(0)}) MB/s`;
   };
   out(
-    `dd, 4 MiB blocks, oflag=dsync: before ${mbs(disk)}, after ${mbs(diskAfter)}; conv=fdatasync ${mbs(diskAtOnce)}\n`,
+    `dd, 4 MiB blocks, oflag=dsync: before ${mbs(disk)}, after ${mbs(diskAfter)}; one file as long as the log, up to 16 GiB: ${mbs(diskAsLong)}; conv=fdatasync ${mbs(diskAtOnce)}\n`,
   );
   const sums = sumCollections(collections, threads, beginMs, endMs);
   out(`${collectionsTable(sums)}\n`);
   const rows = demands({
     ...{ eventsPerSecond: drained.eventsPerSecond, lost, seconds: inSeconds, highestRss, collections: sums },
     logBytesPerSecond: ((last.diskBytes - first.diskBytes) / (last.atMs - first.atMs)) * 1e3,
-    disk: [...disk, ...diskAfter],
+    disk: diskAsLong,
   });
   out(demandsTable(rows));
   if (lost > 0) {

@@ -10,25 +10,26 @@ const SPARES = 8;
 
 /** The spares of one thread's connections: at most 8, each up to 1 MiB. */
 export class CarryBuffers {
-  readonly #spares: Buffer[] = [];
+  readonly #spares: Buffer<ArrayBuffer>[] = [];
 
   /** A buffer of at least so many bytes, whatever is in it: the smallest spare that has them, or a new one. */
-  take(bytes: number): Buffer {
+  take(bytes: number): Buffer<ArrayBuffer> {
     const spares = this.#spares;
     let best = -1;
     for (let i = 0; i < spares.length; i++) {
-      const length = (spares[i] as Buffer).length;
-      if (length >= bytes && length <= 2 * bytes && (best < 0 || length < (spares[best] as Buffer).length)) best = i;
+      const length = (spares[i] as Buffer<ArrayBuffer>).length;
+      if (length >= bytes && length <= 2 * bytes && (best < 0 || length < (spares[best] as Buffer<ArrayBuffer>).length))
+        best = i;
     }
     if (best < 0) return Buffer.allocUnsafeSlow(bytes <= LARGEST_SPARE_BYTES ? powerOfTwo(bytes) : bytes);
-    const found = spares[best] as Buffer;
-    spares[best] = spares.at(-1) as Buffer;
+    const found = spares[best] as Buffer<ArrayBuffer>;
+    spares[best] = spares.at(-1) as Buffer<ArrayBuffer>;
     spares.pop();
     return found;
   }
 
   /** Takes a buffer back that nobody uses any more. */
-  giveBack(buffer: Buffer): void {
+  giveBack(buffer: Buffer<ArrayBuffer>): void {
     if (buffer.length <= LARGEST_SPARE_BYTES && this.#spares.length < SPARES) this.#spares.push(buffer);
   }
 }

@@ -280,7 +280,7 @@ export class Connection implements PartialFrame {
     if (this.#carry.length > KEEP_CARRY_BYTES) this.#replaceCarry(this.#small);
   }
 
-  #replaceCarry(by: Buffer): void {
+  #replaceCarry(by: Buffer<ArrayBuffer>): void {
     if (this.#carry.length > KEEP_CARRY_BYTES) this.#carries.giveBack(this.#carry);
     this.#carry = by;
   }

@@ -6,6 +6,7 @@ import { createCrcTable, LANE_NAMES, type LaneName, RecordOffset, Source } from 
 import { CounterBlock, StampRing, type StampRingOptions } from "@esc/metrics";
 import { Parker, RecordRing, type RingConsumer } from "@esc/queues";
 import { runAddress } from "@esc/queues/kernel";
+import { CarryBuffers } from "./carry-buffers.ts";
 import {
   Connection,
   type ConnectionSocket,
