@@ -2,7 +2,7 @@
  * Publishing within the process, measured: another thread → lane → its reader, alone and in the whole server with its log;
  * beside `postMessage` and ringbuf.js, in turn.
  *
- *     pnpm --filter @esc/bench publish [--rounds 2] [--runs 20] [--events 400000] [--rate 100000]
+ *     pnpm --filter @esc/bench run publish [--rounds 2] [--runs 20] [--events 400000] [--rate 100000]
  *
  * Runs are many and short: on a machine with other work both threads have a CPU for some milliseconds at a time only. The best
  * run says what the code does, the median what the machine left of it.
