@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Arena } from "@esc/arena";
 import { createCrcTable } from "@esc/events";
 import { Parker, RecordRing } from "@esc/queues";
+import { parkerAddress } from "@esc/queues/kernel";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type LogFs,
@@ -33,7 +34,7 @@ interface LaneOptions {
 }
 
 function lane(options: LaneOptions = {}) {
-  const arena = Arena.create({ bytes: 1 << 22 });
+  const arena = Arena.create({ bytes: 1 << 24 });
   createCrcTable(arena);
   const ring = RecordRing.create(arena, "lane", { capacityBytes: options.ringBytes ?? 1 << 16 });
   const producer = ring.appender("producer");
@@ -303,7 +304,7 @@ test("the thread looks on for a while before it sleeps, as long as its last rest
 });
 
 describe("where nobody waits for durability", () => {
-  const gathering = (more: LaneOptions = {}) => lane({ sync: "interval", gatherMs: 2, ringBytes: 1 << 20, ...more });
+  const gathering = (more: LaneOptions = {}) => lane({ sync: "interval", gatherMs: 2, ringBytes: 1 << 23, ...more });
 
   test("a record after a silence is written at once, and what follows gathers until its time is over", () => {
     const { writer, append, clock, stored } = gathering();
@@ -335,7 +336,7 @@ describe("where nobody waits for durability", () => {
   });
 
   test("a quarter of the ring is written without waiting longer", () => {
-    const { ring, writer, append, stored } = gathering({ groupBytes: 1 << 20 });
+    const { ring, writer, append, stored } = gathering({ groupBytes: 1 << 22 });
     append(1);
     writer.step();
     while (ring.publishedPosition < ring.capacityBytes / 4) append(1);
@@ -343,6 +344,73 @@ describe("where nobody waits for durability", () => {
     append(1);
     expect(writer.step()).toBe(true);
     expect(stored().length).toBeGreaterThan(1_000);
+  });
+
+  test("no longer than a quarter of the ring takes at 1 GiB/s", () => {
+    const { writer, append, clock } = gathering({ gatherMs: 1_000, ringBytes: 1 << 20 });
+    append(1);
+    writer.step();
+    append(1);
+    clock.ms = 0.2;
+    expect(writer.step()).toBe(false);
+    clock.ms = 0.25;
+    expect(writer.step()).toBe(true);
+  });
+
+  test("while writes fail the thread sleeps and doesn't nap: other lanes' publications wake it", () => {
+    const { writer, parker, append, disk, clock } = gathering();
+    const rests: string[] = [];
+    vi.spyOn(parker, "nap").mockImplementation((ms) => {
+      rests.push("nap");
+      if (rests.length > 9) throw new Error("it never sleeps");
+      clock.ms += ms;
+    });
+    vi.spyOn(parker, "park").mockImplementation(() => rests.push("park"));
+    append(1);
+    writer.step();
+    disk.full = true;
+    append(1);
+    writer.run(() => rests.at(-1) === "park");
+    expect(rests).toEqual(["nap", "park"]);
+  });
+
+  test("what gathers at a stop is written", () => {
+    const { writer, append, stored } = gathering();
+    append(1);
+    writer.step();
+    append(1);
+    writer.run(() => true);
+    expect(stored()).toEqual(upTo(2));
+  });
+
+  test("a napping thread is woken by lanes that don't gather, and by none that does", () => {
+    const arena = Arena.create({ bytes: 1 << 24 });
+    createCrcTable(arena);
+    const parker = Parker.create(arena, "parker");
+    const event = { topic: Buffer.from("a"), payload: Buffer.from("b"), priority: 2, source: 0, timeMs: 1 } as const;
+    const side = (name: string, sync: SyncPolicy) => {
+      const ring = RecordRing.create(arena, name, { capacityBytes: 1 << 22 });
+      const producer = ring.appender(`${name}.producer`);
+      return { lane: { name, ring, log: new MemoryLog(), sync }, append: () => producer.append(event) };
+    };
+    const [unhurried, hurried] = [side("batch", "interval"), side("transactional", "group")];
+    const writer = new LogWriter({
+      ...{ lanes: [hurried.lane, unhurried.lane], parker, groupBytes: 1 << 20, syncIntervalMs: 100, gatherMs: 1 },
+      arenaBytes: new Uint8Array(arena.memory.buffer),
+      now: () => 0,
+    });
+    const words = new Int32Array(arena.memory.buffer);
+    const asleep = () => Atomics.load(words, parkerAddress(parker) / 4) !== 0;
+    const seen: boolean[] = [];
+    vi.spyOn(parker, "nap").mockImplementation(() => {
+      unhurried.append();
+      seen.push(asleep());
+      hurried.append();
+      seen.push(asleep());
+    });
+    unhurried.append();
+    writer.run(() => seen.length > 0);
+    expect(seen).toEqual([true, false]);
   });
 
   test("a small ring gathers nothing", () => {
@@ -358,6 +426,7 @@ describe("where nobody waits for durability", () => {
     const rests: string[] = [];
     vi.spyOn(parker, "nap").mockImplementation((ms) => {
       rests.push(`nap ${ms}`);
+      if (rests.length > 9) throw new Error("it never sleeps");
       clock.ms += ms;
       if (rests.length <= 2) append(1);
     });

@@ -193,7 +193,7 @@ export const configSchema = z.strictObject({
       sync_interval_ms: whole(1, 60_000).default(200),
       group_bytes: bytes(4 * KIB, 64 * MIB).default(4 * MIB),
       group_delay_ms: whole(0, 10_000).default(0),
-      gather_ms: whole(0, 1_000).default(1),
+      gather_ms: whole(0, 100).default(1),
       retention: z
         .strictObject({
           check_interval_ms: whole(100, 3_600_000).default(10_000),
