@@ -30,57 +30,56 @@ test.each([
   expect(ends).toBeGreaterThan(0);
 });
 
-const napping = { model: new URL("../assembly/model/napping.ts", import.meta.url) };
-
-test("no urgent wake-up is lost to who naps", async () => {
+test.each(["napper", "sleeper"])("no urgent wake-up is lost to a %s", async (side) => {
   const threads: ExploreOptions["threads"] = [
-    ["napper", 3],
+    [side, 3],
     ["urgent", 2],
     ["urgent", 1],
   ];
-  const { ends } = await explore({ ...options(threads, 3), ...napping });
+  const { states, ends } = await explore(options(threads, 3));
+  expect(states).toBeGreaterThan(20);
   expect(ends).toBeGreaterThan(0);
 });
 
-test("the explorer finds that what isn't urgent leaves a napper asleep", async () => {
+test("what isn't urgent leaves a napper asleep", async () => {
   const threads: ExploreOptions["threads"] = [
     ["napper", 1],
     ["waker", 1],
   ];
-  await expect(explore({ ...options(threads, 1), ...napping })).rejects.toMatchObject({
-    code: "ESC_EXPLORE_DEADLOCK",
-  });
+  await expect(explore(options(threads, 1))).rejects.toMatchObject({ code: "ESC_EXPLORE_DEADLOCK" });
 });
 
 describe("the explorer finds the bug", () => {
   const model = "assembly/model/parker.ts";
   const kernel = "assembly/parker.ts";
-  const bugs: [string, Plant][] = [
+  const ofBoth: [string, Plant][] = [
     ["no second look", { file: model, from: "if (work == taken) atomic.wait", to: "atomic.wait" }],
     [
       "the sleep is announced after the second look",
       {
         file: model,
-        from: `    atomic.store<i32>(base + PARKER, PARKED); // prepare
+        from: `    atomic.store<i32>(base + PARKER, asleep); // prepare, or prepareNap
     const work = atomic.load<i32>(base + WORK); // the second look
 `,
         to: `    const work = atomic.load<i32>(base + WORK);
-    atomic.store<i32>(base + PARKER, PARKED);
+    atomic.store<i32>(base + PARKER, asleep);
 `,
       },
     ],
     [
       "the sleep is announced by a plain store",
-      { file: model, from: "atomic.store<i32>(base + PARKER, PARKED);", to: "store<i32>(base + PARKER, PARKED);" },
+      { file: model, from: "atomic.store<i32>(base + PARKER, asleep);", to: "store<i32>(base + PARKER, asleep);" },
     ],
     [
       "the waker looks for the sleeper before its work is visible",
       {
         file: model,
         from: `    atomic.add<i32>(base + WORK, 1);
-    unpark(base + PARKER);
+    if (urgently) rouse(base + PARKER);
+    else unpark(base + PARKER);
 `,
-        to: `    unpark(base + PARKER);
+        to: `    if (urgently) rouse(base + PARKER);
+    else unpark(base + PARKER);
     atomic.add<i32>(base + WORK, 1);
 `,
       },
@@ -93,6 +92,9 @@ describe("the explorer finds the bug", () => {
         to: "store<i32>(base + WORK, load<i32>(base + WORK) + 1);",
       },
     ],
+  ];
+  const ofSleepers: [string, Plant][] = [
+    ...ofBoth,
     [
       "the waker notifies and leaves the word as it is",
       {
@@ -106,21 +108,30 @@ describe("the explorer finds the bug", () => {
       { file: kernel, from: "== PARKED) atomic.notify(parker, most);", to: "== PARKED) {}" },
     ],
   ];
-
-  test.each(bugs)("%s", async (_, plant) => {
-    await expect(
+  const ofNappers: [string, Plant][] = [
+    ...ofBoth,
+    ["who naps isn't seen", { file: kernel, from: "seen != AWAKE &&", to: "seen == PARKED &&" }],
+    [
+      "the waker notifies and leaves the word as it is",
+      { file: kernel, from: "atomic.cmpxchg<i32>(parker, seen, AWAKE) == seen", to: "true" },
+    ],
+    ["the waker doesn't notify", { file: kernel, from: "== seen) atomic.notify(parker, -1);", to: "== seen) {}" }],
+  ];
+  const found = (side: string, waker: string, plant: Plant) =>
+    expect(
       explore(
         options(
           [
-            ["sleeper", 2],
-            ["waker", 2],
+            [side, 2],
+            [waker, 2],
           ],
           2,
           plant,
         ),
       ),
-    ).rejects.toMatchObject({
-      code: "ESC_EXPLORE_DEADLOCK",
-    });
-  });
+    ).rejects.toMatchObject({ code: "ESC_EXPLORE_DEADLOCK" });
+
+  test.each(ofSleepers)("asleep: %s", (_, plant) => found("sleeper", "waker", plant));
+
+  test.each(ofNappers)("napping: %s", (_, plant) => found("napper", "urgent", plant));
 });
