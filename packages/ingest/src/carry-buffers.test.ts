@@ -6,10 +6,10 @@ test("what was given back is taken again, where it is large enough and not more 
   const first = buffers.take(200_000);
   expect(first.length).toBe(262_144);
   buffers.giveBack(first);
-  expect(buffers.take(131_071)).not.toBe(first);
-  expect(buffers.take(262_145)).not.toBe(first);
-  expect(buffers.take(131_072)).toBe(first);
-  expect(buffers.take(131_072)).not.toBe(first);
+  expect(buffers.take(131_071) === first).toBe(false);
+  expect(buffers.take(262_145) === first).toBe(false);
+  expect(buffers.take(131_072) === first).toBe(true);
+  expect(buffers.take(131_072) === first).toBe(false);
 });
 
 test("the smallest that fits is taken", () => {
@@ -17,7 +17,19 @@ test("the smallest that fits is taken", () => {
   const [large, small] = [buffers.take(65_536), buffers.take(32_768)];
   buffers.giveBack(large);
   buffers.giveBack(small);
-  expect([buffers.take(32_768), buffers.take(32_768)]).toEqual([small, large]);
+  const [first, second] = [buffers.take(32_768), buffers.take(32_768)];
+  expect([first === small, second === large]).toEqual([true, true]);
+});
+
+test("a larger one takes the place of the smallest of eight, a smaller one none", () => {
+  const buffers = new CarryBuffers();
+  const small = Array.from({ length: 8 }, () => buffers.take(20_000));
+  for (const buffer of small) buffers.giveBack(buffer);
+  const [large, tiny] = [buffers.take(200_000), buffers.take(2_000)];
+  buffers.giveBack(large);
+  buffers.giveBack(tiny);
+  expect(buffers.take(200_000) === large).toBe(true);
+  expect(buffers.take(2_000) === tiny).toBe(false);
 });
 
 test("no more than eight are kept, and none over 1 MiB", () => {
@@ -29,5 +41,5 @@ test("no more than eight are kept, and none over 1 MiB", () => {
   const huge = buffers.take((1 << 20) + 1);
   expect(huge.length).toBe((1 << 20) + 1);
   buffers.giveBack(huge);
-  expect(buffers.take((1 << 20) + 1)).not.toBe(huge);
+  expect(buffers.take((1 << 20) + 1) === huge).toBe(false);
 });

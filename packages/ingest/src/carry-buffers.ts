@@ -17,9 +17,8 @@ export class CarryBuffers {
     const spares = this.#spares;
     let best = -1;
     for (let i = 0; i < spares.length; i++) {
-      const length = (spares[i] as Buffer<ArrayBuffer>).length;
-      if (length >= bytes && length <= 2 * bytes && (best < 0 || length < (spares[best] as Buffer<ArrayBuffer>).length))
-        best = i;
+      const length = this.#bytesOf(i);
+      if (length >= bytes && length <= 2 * bytes && (best < 0 || length < this.#bytesOf(best))) best = i;
     }
     if (best < 0) return Buffer.allocUnsafeSlow(bytes <= LARGEST_SPARE_BYTES ? powerOfTwo(bytes) : bytes);
     const found = spares[best] as Buffer<ArrayBuffer>;
@@ -28,9 +27,21 @@ export class CarryBuffers {
     return found;
   }
 
-  /** Takes a buffer back that nobody uses any more. */
+  /** Takes a buffer back that nobody uses any more. The smallest gives way where there are enough: it costs least to make. */
   giveBack(buffer: Buffer<ArrayBuffer>): void {
-    if (buffer.length <= LARGEST_SPARE_BYTES && this.#spares.length < SPARES) this.#spares.push(buffer);
+    const spares = this.#spares;
+    if (buffer.length > LARGEST_SPARE_BYTES) return;
+    if (spares.length < SPARES) {
+      spares.push(buffer);
+      return;
+    }
+    let least = 0;
+    for (let i = 1; i < SPARES; i++) if (this.#bytesOf(i) < this.#bytesOf(least)) least = i;
+    if (this.#bytesOf(least) < buffer.length) spares[least] = buffer;
+  }
+
+  #bytesOf(spare: number): number {
+    return (this.#spares[spare] as Buffer<ArrayBuffer>).length;
   }
 }
 

@@ -34,7 +34,7 @@ export interface ConnectionOptions {
   readonly answerBytes: number;
   /** What all connections hold of unfinished frames. */
   readonly partials: PartialFrames;
-  /** Where what is carried over between reads gets its memory, once it is more than every connection has. */
+  /** Where what waits for a lane gets its memory, once it is more than every connection has. */
   readonly carries: CarryBuffers;
   /** Milliseconds from any start, never going back. */
   readonly now: () => number;
@@ -42,7 +42,7 @@ export interface ConnectionOptions {
 
 /** Small enough for ten thousand connections, large enough for what is left of usual frames. */
 const CARRY_BYTES = 1_024;
-/** A carry beyond this is one of the thread's spares, and is given back when it is empty. */
+/** A carry that grew beyond this goes to the thread's spares when it is empty. */
 const KEEP_CARRY_BYTES = 16_384;
 
 const NOTHING = Buffer.alloc(0);
@@ -292,7 +292,8 @@ export class Connection implements PartialFrame {
     if (needed > this.#carry.length) {
       // Doubles, but not beyond the frame that grows: a length that lies costs no more than the bytes that came.
       const bytes = Math.max(needed, Math.min(this.#frameBytes, 2 * needed + CARRY_BYTES));
-      const larger = bytes > KEEP_CARRY_BYTES ? this.#carries.take(bytes) : Buffer.allocUnsafeSlow(bytes);
+      // A spare may be up to twice as long, which an unfinished frame would be charged for; what waits for a lane isn't.
+      const larger = this.#blocked ? this.#carries.take(bytes) : Buffer.allocUnsafeSlow(bytes);
       this.#carry.copy(larger, 0, 0, this.#carried);
       this.#replaceCarry(larger);
     }
