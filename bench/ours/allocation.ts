@@ -259,14 +259,15 @@ const OPERATIONS: Readonly<Record<string, () => Operation>> = {
 const gc = globalThis.gc;
 if (gc === undefined) throw new Error("run with --expose-gc");
 let collections = 0;
-/** Measurements of an operation whose heap grew. */
-const ROUNDS = 3;
+/** How often a compiler is waited for, and what a measurement itself may leave, in bytes. */
+const LATE_ROUNDS = 10;
+const STRAY_BYTES = 4_096;
 new PerformanceObserver((list) => {
   collections += list.getEntries().length;
 }).observe({ entryTypes: ["gc"] });
 
 /**
- * Runs it until it is compiled for good; then measures, the least of three. Many short calls, or only the loop would be compiled and not the
+ * Runs it until it is compiled for good; then measures, once. Many short calls, or only the loop would be compiled and not the
  * function around it, whose first iterations would then box their numbers.
  */
 async function measure(name: string, operation: Operation, operations: number): Promise<Allocation> {
@@ -275,13 +276,14 @@ async function measure(name: string, operation: Operation, operations: number): 
   gc?.();
   for (let round = 0; round < 20_000; round++) operation(BATCH);
   for (let round = 0; round < 4; round++) operation(operations / 10);
-  // What allocates does so every time; what a compiler was late with on a busy machine is over by the next one.
-  let least = await measureOnce(operation, operations);
-  for (let again = 1; again < ROUNDS && least.bytes > 0; again++) {
-    const next = await measureOnce(operation, operations);
-    if (next.collections <= least.collections && next.bytes < least.bytes) least = next;
-  }
-  return { operation: name, operations, bytesPerOperation: least.bytes / operations, collections: least.collections };
+  // A compiler may be late on a busy machine: on with it until a round leaves nothing. What allocates never gets there.
+  for (
+    let round = 0;
+    round < LATE_ROUNDS && (await measureOnce(operation, operations / 10)).bytes > STRAY_BYTES;
+    round++
+  );
+  const { bytes, collections } = await measureOnce(operation, operations);
+  return { operation: name, operations, bytesPerOperation: bytes / operations, collections };
 }
 
 async function measureOnce(operation: Operation, operations: number): Promise<{ bytes: number; collections: number }> {
