@@ -65,6 +65,23 @@ test.each([
   expect(message).toContain("Usage:");
 });
 
+test("an operand is named in the usage and must be there, once; a script without one takes none", () => {
+  const copy = (...args: string[]) =>
+    commandLine({
+      about: "Copies sheep.",
+      operand: "FLOCK",
+      options: { quiet: { type: "boolean", default: false, help: "No bells" } },
+      args,
+      end: (text, code) => {
+        throw new Ended(text, code);
+      },
+    });
+  expect(copy("--", "north", "--quiet")).toEqual({ operand: "north", quiet: true });
+  expect(() => copy()).toThrow(/^Name one FLOCK\.\n\nCopies sheep\.\n\nUsage: node \S+ FLOCK \[options\]/);
+  expect(() => copy("north", "south")).toThrow("Name one FLOCK.");
+  expect(read().operand).toBe("");
+});
+
 const scripts = globSync("{packages/*,apps/*}/torture/*.ts", { cwd: ROOT })
   .concat(globSync("bench/src/*.ts", { cwd: ROOT }))
   .filter((path) => /commandLine\(|process\.argv|parseArgs/.test(readFileSync(`${ROOT}${path}`, "utf8")));

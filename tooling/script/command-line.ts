@@ -17,6 +17,8 @@ export interface ScriptCommandLine<Options extends Readonly<Record<string, Scrip
   /** What the script does, in a sentence. */
   readonly about: string;
   readonly options: Options;
+  /** What the one operand is, as in `node cases.ts DIR`: without it the script ends with 2. It takes none unless given. */
+  readonly operand?: string;
   /** `process.argv` from its third on, unless given. */
   readonly args?: readonly string[];
   /** What ends the script with a text; the process's own unless given. */
@@ -36,28 +38,33 @@ export type ScriptValues<Options extends Readonly<Record<string, ScriptOption>>>
 export function commandLine<const Options extends Readonly<Record<string, ScriptOption>>>({
   about,
   options,
+  operand,
   args = process.argv.slice(2),
   end = endProcess,
-}: ScriptCommandLine<Options>): ScriptValues<Options> {
+}: ScriptCommandLine<Options>): ScriptValues<Options> & { readonly operand: string } {
+  const help = usage(about, options, operand);
   let values: Record<string, unknown>;
+  let positionals: readonly string[];
   try {
-    ({ values } = parseArgs({
+    ({ values, positionals } = parseArgs({
       // `pnpm run x -- --rounds 1` passes its own `--` on.
       args: args[0] === "--" ? args.slice(1) : [...args],
       options: { ...withoutHelp(options), help: { type: "boolean", short: "h" } },
       allowNegative: true,
+      allowPositionals: operand !== undefined,
     }));
   } catch (error) {
-    return end(`${(error as Error).message}\n\n${usage(about, options)}`, 2);
+    return end(`${(error as Error).message}\n\n${help}`, 2);
   }
-  if (values.help === true) return end(usage(about, options), 0);
+  if (values.help === true) return end(help, 0);
+  if (operand !== undefined && positionals.length !== 1) return end(`Name one ${operand}.\n\n${help}`, 2);
   for (const [name, option] of Object.entries(options)) {
     const value = values[name];
     if (value !== undefined && isNumber(option.default) && !isNumber(value)) {
-      return end(`--${name} takes a whole number, not "${value}".\n\n${usage(about, options)}`, 2);
+      return end(`--${name} takes a whole number, not "${value}".\n\n${help}`, 2);
     }
   }
-  return values as ScriptValues<Options>;
+  return { ...(values as ScriptValues<Options>), operand: positionals[0] ?? "" };
 }
 
 function isNumber(value: unknown): boolean {
@@ -75,7 +82,7 @@ function withoutHelp(options: Readonly<Record<string, ScriptOption>>): Record<st
   );
 }
 
-function usage(about: string, options: Readonly<Record<string, ScriptOption>>): string {
+function usage(about: string, options: Readonly<Record<string, ScriptOption>>, operand?: string): string {
   const shown = Object.entries(options).filter(([, { help }]) => help !== undefined);
   const lines = shown.map(([name, { type, default: value, help }]) => {
     const flag = type === "boolean" ? (value === true ? `--no-${name}` : `--${name}`) : `--${name} <value>`;
@@ -83,7 +90,15 @@ function usage(about: string, options: Readonly<Record<string, ScriptOption>>): 
     return `  ${flag.padEnd(22)} ${help}${fallback}`;
   });
   const script = basename(process.argv[1] ?? "script");
-  return [about, "", `Usage: node ${script} [options]`, "", ...lines, `  ${"--help".padEnd(22)} This text`].join("\n");
+  const operands = operand === undefined ? "" : `${operand} `;
+  return [
+    about,
+    "",
+    `Usage: node ${script} ${operands}[options]`,
+    "",
+    ...lines,
+    `  ${"--help".padEnd(22)} This text`,
+  ].join("\n");
 }
 
 function endProcess(text: string, code: number): never {

@@ -69,7 +69,7 @@ function runnerOf(kind: CaseKind): (found: Case) => string {
 /** Lines of the original's logger are its own business; an output of nothing else is "ok". */
 function comparable(kind: CaseKind, text: string): string {
   if (kind !== "interaction") return text.trimEnd();
-  const lines = text.split("\n").filter((line) => !/^\s*(DEBUG|INFO|WARN|ERROR|FATAL) /.test(line));
+  const lines = text.split("\n").filter((line) => !/^\s*(DEBUG|INFO|WARN|ERROR) /.test(line));
   return lines.join("\n").trimEnd() || "ok";
 }
 

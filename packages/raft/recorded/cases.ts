@@ -5,37 +5,12 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { commandLine } from "@esc/tooling/script";
 import { type FileResult, runCaseFile } from "./case-file.ts";
 
-const USAGE = `Runs every file of recorded cases under a folder: quorums, changes of members, scripts of whole groups, and histories.
-
-Usage: node cases.ts DIR [options]
-
-  --json                 One JSON object on standard output instead of text
-  --quiet                Only files that failed, and the last line
-  --help                 This text
-`;
-
-function end(text: string, code: number): never {
-  (code === 0 ? process.stdout : process.stderr).write(text);
-  process.exit(code);
-}
-
-function read() {
-  try {
-    const { values, positionals } = parseArgs({
-      args: process.argv.slice(2).filter((arg) => arg !== "--"),
-      options: { json: { type: "boolean" }, quiet: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-      allowPositionals: true,
-    });
-    if (values.help === true) end(USAGE, 0);
-    const [folder, ...more] = positionals;
-    if (folder === undefined || more.length > 0) end(`Name one folder.\n\n${USAGE}`, 2);
-    return { json: values.json ?? false, quiet: values.quiet ?? false, folder };
-  } catch (error) {
-    return end(`${(error as Error).message}\n\n${USAGE}`, 2);
-  }
+function end(text: string): never {
+  process.stderr.write(text);
+  process.exit(2);
 }
 
 /** A relative folder is meant as seen from where the command was given; pnpm runs it in the package's folder. */
@@ -44,7 +19,7 @@ function located(folder: string): string {
   const found = from
     .flatMap((base) => (base === undefined ? [] : [resolve(base, folder)]))
     .find((path) => existsSync(path));
-  return found ?? end(`There is no ${folder}.\n`, 2);
+  return found ?? end(`There is no ${folder}.\n`);
 }
 
 function filesUnder(path: string): string[] {
@@ -72,8 +47,16 @@ function describe(name: string, { cases, differences, verdict }: FileResult): st
   return text;
 }
 
-const { json, quiet, folder } = read();
-const root = located(folder);
+const { json, quiet, operand } = commandLine({
+  about:
+    "Runs every file of recorded cases under a folder: quorums, changes of members, scripts of whole groups, and histories.",
+  operand: "DIR",
+  options: {
+    json: { type: "boolean", default: false, help: "One JSON object on standard output instead of text" },
+    quiet: { type: "boolean", default: false, help: "Only files that failed, and the last line" },
+  },
+});
+const root = located(operand);
 const results: (FileResult & { readonly file: string; readonly passed: boolean })[] = [];
 for (const path of filesUnder(root).filter(isCandidate)) {
   const result = runCaseFile(path);

@@ -65,8 +65,10 @@ export function parseKeyValueHistory(text: string): ReadonlyMap<string, readonly
     }
     const called = open.get(client);
     if (called === undefined) throw new Error(`line ${time + 1}: nothing was called`);
-    if (phase === "info") continue;
     open.delete(client);
+    if (phase === "info" && kind !== "get") {
+      add(key, { call: called.call, end: Number.POSITIVE_INFINITY, apply: keyValueStep(kind, called.value) });
+    }
     if (phase === "ok")
       add(key, { call: called.call, end: time, apply: keyValueStep(kind, kind === "get" ? word : called.value) });
   }

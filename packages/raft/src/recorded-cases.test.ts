@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runCaseFile } from "../recorded/case-file.ts";
 import { RECORDED, recordings } from "../recorded/datadriven.ts";
+import { isKeyValueHistory } from "../recorded/histories.ts";
 
 const OWN = join(import.meta.dirname, "../scripts");
 
@@ -28,6 +29,26 @@ describe("a group does, output by output, what was scripted here:", () => {
     const result = runCaseFile(join(OWN, file));
     expect(result?.differences).toEqual([]);
     expect(result?.cases).toBeGreaterThan(0);
+  });
+});
+
+describe("a history of keys", () => {
+  const line = (client: number, phase: string, what: string, value: string) =>
+    `INFO {:process ${client}, :type :${phase}, :f :${what}, :key "0", :value ${value}}\n`;
+  const unanswered = line(0, "invoke", "put", '"x"') + line(0, "info", "put", '"x"') + line(0, "invoke", "get", "nil");
+
+  test("what was never answered may have happened, also where its client goes on", () => {
+    expect(isKeyValueHistory(unanswered + line(0, "ok", "get", '"x"'))).toBe(true);
+    expect(isKeyValueHistory(unanswered + line(0, "ok", "get", "nil"))).toBe(true);
+  });
+
+  test("and nothing else may", () => {
+    expect(isKeyValueHistory(unanswered + line(0, "ok", "get", '"y"'))).toBe(false);
+  });
+
+  test("a get that was never answered says nothing, and an answer without a call is told", () => {
+    expect(isKeyValueHistory(line(0, "invoke", "get", "nil") + line(0, "info", "get", "nil"))).toBe(true);
+    expect(() => isKeyValueHistory(line(0, "ok", "get", "nil"))).toThrow("line 1: nothing was called");
   });
 });
 
