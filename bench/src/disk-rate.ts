@@ -1,11 +1,11 @@
 /** What the disk itself takes, by `dd`: the bound that a log is measured against. */
 import { execFileSync } from "node:child_process";
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 const FILE_BYTES = 2 ** 30;
 
-/** How `dd` syncs: after each block, or once at the end of a GiB. */
+/** How `dd` syncs: after each block, or once at the end of the file. */
 export type Syncing = "oflag=dsync" | "conv=fdatasync";
 
 /**
@@ -31,25 +31,4 @@ export function ddRates(
     rmSync(path);
   } while (performance.now() < until);
   return rates;
-}
-
-/** Milliseconds of each append of `bytes` followed by an `fdatasync`, sorted, over `seconds`; every 5 ms unless said otherwise. */
-export async function syncTimes(dir: string, seconds: number, bytes: number, everyMs = 5): Promise<number[]> {
-  const path = join(dir, "fdatasync.bytes");
-  const data = Buffer.alloc(bytes, 1);
-  const file = openSync(path, "w");
-  const times: number[] = [];
-  try {
-    for (const until = performance.now() + seconds * 1e3; performance.now() < until; ) {
-      const started = performance.now();
-      writeSync(file, data);
-      fdatasyncSync(file);
-      times.push(performance.now() - started);
-      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
-    }
-  } finally {
-    closeSync(file);
-    rmSync(path);
-  }
-  return times.sort((a, b) => a - b);
 }

@@ -1,9 +1,9 @@
 /**
- * A server to measure, as a process of its own: `esc start`, or another program that says the same line when it is ready.
+ * A server to measure, as a process of its own: `esc start`.
  * What it costs is read from `/proc`, what it counts from its HTTP address.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Stats } from "@esc/server";
@@ -18,22 +18,13 @@ export interface ServerProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For Node, before the program. */
   readonly nodeOptions?: readonly string[];
-  /** The program and what it is told; `esc start` unless given. */
-  readonly program?: readonly string[];
 }
 
 /** What a server says when it is ready. */
 interface Ready {
   readonly msg: string;
   readonly tcp: string;
-  readonly udp: string;
   readonly http: string;
-}
-
-/** One thread of a process: its name, as the kernel keeps it (15 characters), and nanoseconds on a core. */
-export interface ThreadTime {
-  readonly name: string;
-  readonly cpuNs: number;
 }
 
 export class ServerProcess implements AsyncDisposable {
@@ -53,8 +44,8 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Starts it on free ports. Rejects with what it said when it ends before it is ready. */
   static async start(options: ServerProcessOptions): Promise<ServerProcess> {
-    const { dir, env = {}, nodeOptions = [], program = [CLI, "start"] } = options;
-    const child = spawn(process.execPath, [...nodeOptions, ...program], {
+    const { dir, env = {}, nodeOptions = [] } = options;
+    const child = spawn(process.execPath, [...nodeOptions, CLI, "start"], {
       cwd: dir,
       env: {
         PATH: process.env.PATH,
@@ -95,10 +86,6 @@ export class ServerProcess implements AsyncDisposable {
     return portOf(this.#ready.tcp);
   }
 
-  get udpPort(): number {
-    return portOf(this.#ready.udp);
-  }
-
   /** `host:port`. */
   get http(): string {
     return this.#ready.http;
@@ -120,10 +107,6 @@ export class ServerProcess implements AsyncDisposable {
     return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${this.pid}/io`, "utf8"))?.[1] ?? Number.NaN);
   }
 
-  threads(): ThreadTime[] {
-    return threadTimes(this.pid);
-  }
-
   /** Stops it in order; resolves with everything it has printed. */
   async stop(): Promise<string> {
     this.#child.kill("SIGTERM");
@@ -134,19 +117,6 @@ export class ServerProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-/** The threads of any process. One that ends between two looks is left out. */
-export function threadTimes(pid: number): ThreadTime[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-    const dir = `/proc/${pid}/task/${task}`;
-    try {
-      const cpuNs = Number(readFileSync(`${dir}/schedstat`, "utf8").split(" ")[0]);
-      return [{ name: readFileSync(`${dir}/comm`, "utf8").trim(), cpuNs }];
-    } catch {
-      return [];
-    }
-  });
 }
 
 function portOf(address: string): number {

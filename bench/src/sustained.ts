@@ -13,11 +13,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BenchReport } from "@esc/server";
 import { commandLine } from "@esc/tooling/script";
 import { ddRates } from "./disk-rate.ts";
 import { spread } from "./figure.ts";
 import { markedThreads, parseGcTrace, sumCollections } from "./gc-trace.ts";
-import { type LoadReport, load } from "./load-process.ts";
+import { load } from "./load-process.ts";
 import { machineLine } from "./report.ts";
 import { ServerProcess } from "./server-process.ts";
 import { collectionsTable, demands, demandsTable, perSecond, type Sample, secondsTable } from "./sustained-report.ts";
@@ -64,7 +65,8 @@ try {
       ),
     },
   });
-  let report: LoadReport;
+  let report: BenchReport;
+  let timer: NodeJS.Timeout | undefined;
   const samples: Sample[] = [];
   let highestRss = 0;
   let beginMs = 0;
@@ -83,12 +85,11 @@ try {
     threads = markedThreads(readFileSync(marks, "utf8")).filter((name) => ON_THE_WAY.test(name));
     beginMs = Date.now();
     await sample();
-    const timer = setInterval(() => void sample(), SAMPLE_MS);
+    timer = setInterval(() => void sample(), SAMPLE_MS);
     report = await load({
       ...{ server, seconds },
       options: ["--max", "--connections", values.connections, "--priority", values.priority, "--timeout", "120000"],
     });
-    clearInterval(timer);
     endMs = Date.now();
     highestRss = server.memory().highest;
     threads = [
@@ -96,6 +97,7 @@ try {
       ...markedThreads(readFileSync(marks, "utf8")).filter((name) => ON_THE_WAY.test(name) && !threads.includes(name)),
     ];
   } finally {
+    clearInterval(timer);
     printed = await server.stop();
   }
   const collections = parseGcTrace(printed, readFileSync(marks, "utf8"));

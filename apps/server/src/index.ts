@@ -13,5 +13,6 @@ export { type LoadConfigOptions, type LoadedConfig, loadConfig } from "./config/
 export type { Config } from "./config/schema.ts";
 export { parseTopics } from "./config/topics-file.ts";
 export { ingestWorkers } from "./ingest-workers.ts";
+export type { BenchReport } from "./load/bench-report.ts";
 export { type Addresses, Server, type ServerOptions } from "./server.ts";
 export type { IngestWorkerStats, LaneStats, Stats } from "./stats.ts";
