@@ -38,7 +38,7 @@ const seconds = Number(values.seconds);
 const GIB = 1 << 30;
 /** `storage.group_bytes`: the most that the log writes before a sync. */
 const GROUP_BYTES = 4 << 20;
-/** What dd writes in one file, for a share of the disk at the log's own length. */
+/** What dd writes in one file as long as the log: beside the others it tells what new pages cost. */
 const MOST_DD_BYTES = 2 ** 34;
 const SAMPLE_MS = 1_000;
 /** Threads on an event's way. */
@@ -138,7 +138,7 @@ try {
   const rows = demands({
     ...{ eventsPerSecond: drained.eventsPerSecond, lost, seconds: inSeconds, highestRss, collections: sums },
     logBytesPerSecond: ((last.diskBytes - first.diskBytes) / (last.atMs - first.atMs)) * 1e3,
-    disk: diskAsLong,
+    disk: [...disk, ...diskAfter],
   });
   out(demandsTable(rows));
   if (lost > 0) {
